@@ -1,0 +1,1 @@
+"""The subcommands of ``cs-matrix``, one module each."""

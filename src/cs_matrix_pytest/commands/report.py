@@ -1,0 +1,131 @@
+"""``cs-matrix report``: the matrix from run records."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.outcomes.classify import SETTLE, WINDOW
+from cs_matrix_pytest.outcomes.features import FILE_NAME, find_catalogue, load_catalogue
+from cs_matrix_pytest.outcomes.matrix import Matrix, compute_matrix
+from cs_matrix_pytest.outcomes.model import Outcome
+from cs_matrix_pytest.outcomes.record import instant, read_folder, read_records
+
+DEFAULT_FOLDER = Path("cs-report")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cs-matrix report``."""
+    parser.add_argument(
+        "records",
+        nargs="*",
+        type=Path,
+        metavar="RECORDS",
+        help=f"run records, or folders of them; default: {DEFAULT_FOLDER}",
+    )
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="terminal", help="default: %(default)s")
+    parser.add_argument("--output", type=Path, metavar="F", help="write there instead of to standard output")
+    parser.add_argument("--explain", action="store_true", help="say of every cell why, test by test (terminal)")
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="OUTCOMES",
+        help="exit with 1 where the matrix has one of these outcomes, as in failing,unstable",
+    )
+    parser.add_argument(
+        "--features", type=Path, metavar="F", help=f"default: {FILE_NAME} here or in a folder above, if there is one"
+    )
+    parser.add_argument("--window", type=int, default=WINDOW, help="how many newest attempts decide (%(default)s)")
+    parser.add_argument("--settle", type=int, default=SETTLE, help="how many must agree after a change (%(default)s)")
+    parser.add_argument(
+        "--xunit-unstable",
+        choices=("passed", "failure"),
+        default="passed",
+        help="how xunit shows an unstable feature: passed with a flaky failure, or as a failure",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show or write the matrix; 1 where it has what ``--fail-on`` names. Raises UserError."""
+    failing_outcomes = _outcomes(args.fail_on)
+    if args.explain and args.format != "terminal":
+        raise UserError(
+            f"--explain does not go with --format {args.format}",
+            hint="json and xunit say why in any case; leave --explain out.",
+        )
+    records = read_records(args.records) if args.records else read_folder(DEFAULT_FOLDER)
+    if not records:
+        raise UserError(
+            "there are no run records (run-*.jsonl) here",
+            file=", ".join(map(str, args.records)) or DEFAULT_FOLDER,
+            hint="Run tests first (pytest --cs-env=NAME), or name the folder: cs-matrix report DIR",
+        )
+    matrix = compute_matrix(
+        records,
+        load_catalogue(args.features or find_catalogue(Path.cwd())),
+        generated=instant(datetime.now(timezone.utc)),
+        window=args.window,
+        settle=args.settle,
+    )
+    _write(_FORMATS[args.format](matrix, args), args.output)
+    return int(any(cell.total.outcome in failing_outcomes for cell in matrix.cells))
+
+
+def _outcomes(given: list[str]) -> frozenset[Outcome]:
+    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
+    known = [outcome.value for outcome in Outcome]
+    for word in words:
+        if word not in known:
+            raise UserError(f"--fail-on: {word} is not an outcome", hint=f"The outcomes: {', '.join(known)}.")
+    return frozenset(map(Outcome, words))
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is not None:
+        from cs_matrix_pytest.reports import write_atomically
+
+        write_atomically(output, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+
+
+def _terminal(matrix: Matrix, args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.reports import terminal
+
+    to_screen = args.output is None and sys.stdout.isatty()
+    encoding = "utf-8" if args.output else sys.stdout.encoding or "utf-8"
+    text = terminal.render(
+        matrix,
+        shutil.get_terminal_size().columns,
+        color=to_screen and "NO_COLOR" not in os.environ,
+        encoding=encoding,
+        explain=args.explain,
+    )
+    return text.encode(encoding)
+
+
+def _json(matrix: Matrix, _args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.reports import matrix_json
+
+    return matrix_json.render(matrix).encode("ascii")
+
+
+def _xunit(matrix: Matrix, args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.reports import xunit
+
+    return xunit.render(matrix, unstable=args.xunit_unstable)
+
+
+_FORMATS: dict[str, Callable[[Matrix, argparse.Namespace], bytes]] = {
+    "terminal": _terminal,
+    "json": _json,
+    "xunit": _xunit,
+}

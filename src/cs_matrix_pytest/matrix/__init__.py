@@ -1,0 +1,1 @@
+"""One pytest session over the selected environments: collection, scheduling, connections, and what is recorded."""

@@ -1,0 +1,142 @@
+"""What a pytest report says about an attempt, as plain data that travels with it from an xdist worker.
+
+The side that runs a test puts a `PhaseNote` on each of its reports (as a dict, xdist can send no other); the side that
+writes the record folds the notes of one test into one line of it.
+"""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Untested
+
+MESSAGE_LIMIT = 600
+"""Characters of a failure's message in the run record; the whole of it is in pytest's own report."""
+
+# Where in unittest.TestCase.run a test ended, by the function of unittest.case that the traceback passed through.
+_UNITTEST_PHASES = {
+    "_callSetUp": "setup",
+    "_callTestMethod": "call",
+    "_callTearDown": "teardown",
+    "_callCleanup": "teardown",
+    "doCleanups": "teardown",
+}
+_PYTEST_PHASES = {"setup": "setup", "call": "call", "teardown": "teardown"}
+
+
+@dataclass(frozen=True)
+class PhaseNote:
+    """One phase of one test in one environment. ``outcome`` is an AttemptOutcome's value; ``reason`` a ReasonCode's."""
+
+    test: str
+    environment: str
+    outcome: str = AttemptOutcome.PASSED.value
+    phase: str = "call"
+    message: str | None = None
+    signature: str | None = None
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Plain data for the report."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, report: object) -> PhaseNote | None:
+        """The note that a report carries, if it has one."""
+        data = getattr(report, "cs_matrix", None)
+        return cls(**data) if data else None
+
+
+def phase_of(when: str, traceback: TracebackType | None, *, in_class: bool) -> str:
+    """Where an attempt ended, in the words of the run record.
+
+    `when` is pytest's phase. To pytest unittest's ``setUp`` and ``tearDown`` are part of the call, and ``setUpClass`` of
+    a Marvin class (`in_class`) is what fails in its set-up.
+    """
+    if when == "setup" and in_class:
+        return "setup-class"
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if traceback.tb_frame.f_globals.get("__name__") == "unittest.case" and code.co_name in _UNITTEST_PHASES:
+            return _UNITTEST_PHASES[code.co_name]
+        traceback = traceback.tb_next
+    return _PYTEST_PHASES[when]
+
+
+def outcome_of(error: BaseException | None, phase: str) -> AttemptOutcome:
+    """Failed where the test's own assertion did not hold, errored for everything else (unittest's distinction)."""
+    assertion = (AssertionError, unittest.TestCase.failureException, pytest.fail.Exception)
+    own = phase in ("setup", "call")
+    return AttemptOutcome.FAILED if own and isinstance(error, assertion) else AttemptOutcome.ERRORED
+
+
+def short(message: str, limit: int = MESSAGE_LIMIT) -> str:
+    """The message within `limit` characters: its beginning, where the cause mostly is."""
+    message = message.strip()
+    return message if len(message) <= limit else message[: limit - 1].rstrip() + "…"
+
+
+@dataclass
+class _Test:
+    started: float
+    seconds: float = 0.0
+    notes: list[PhaseNote] = field(default_factory=list)
+
+
+class AttemptFolder:
+    """Folds the reports of each test, in whatever order tests interleave, into one attempt or one untested line."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, _Test] = {}
+
+    def add(self, report: pytest.TestReport) -> Attempt | Untested | None:
+        """What is to be recorded now that `report` has come; None while its test goes on, or is not of the matrix."""
+        note = PhaseNote.of(report)
+        if note is None:
+            return None
+        test = self._running.setdefault(report.nodeid, _Test(report.start))
+        test.seconds += report.duration
+        test.notes.append(note)
+        if report.when != "teardown":
+            return None
+        del self._running[report.nodeid]
+        return fold(test.notes, test.started, test.seconds)
+
+    def crashed(self, nodeid: str) -> None:
+        """Forget what was known of a test whose worker died."""
+        self._running.pop(nodeid, None)
+
+
+def fold(notes: list[PhaseNote], started: float, seconds: float) -> Attempt | Untested:
+    """The attempt that phases add up to; `started` is seconds since the epoch.
+
+    The first phase that went wrong speaks for the test; a skip counts only where nothing did; blocked comes before all.
+    """
+    ranks = {AttemptOutcome.BLOCKED.value: 0, AttemptOutcome.FAILED.value: 1, AttemptOutcome.ERRORED.value: 1}
+    ranks |= {AttemptOutcome.SKIPPED.value: 2, AttemptOutcome.PASSED.value: 3}
+    note = min(notes, key=lambda each: ranks[each.outcome])
+    if note.reason is not None:
+        return Untested(note.test, note.environment, Reason(ReasonCode(note.reason), note.message or ""))
+    return Attempt(
+        test=note.test,
+        environment=note.environment,
+        outcome=AttemptOutcome(note.outcome),
+        started=timestamp(started),
+        seconds=seconds,
+        phase=note.phase,
+        signature=note.signature,
+        message=note.message,
+    )
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as the run record writes them."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,183 @@
+"""Which tests there are, in which environments, with which markers, and which of them are left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cs_matrix_pytest.environments.model import Environment
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.matrix.class_state import is_marvin_class, is_marvins_own
+from cs_matrix_pytest.matrix.naming import test_id, without_environment
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.matrix.plan import Plan
+
+ENVIRONMENT_ARGUMENT = "cs_env"
+
+# nose's default testMatch: what it takes for a test by name.
+_NOSE_TEST = re.compile(r"(?:^|[\b_./-])[Tt]est")
+
+UNFIT = pytest.StashKey[str]()
+"""Why an item does not fit its environment."""
+
+UNDECIDED = pytest.StashKey[str]()
+"""Why a selection expression has no answer for an item."""
+
+_ATTRIBUTES = pytest.StashKey[dict[str, object]]()
+
+
+def marvin_classes(
+    collector: pytest.Collector,
+    name: str,
+    obj: object,
+    environments: tuple[Environment, ...],
+    surroundings: Any,
+) -> list[pytest.Collector] | None:
+    """The collectors for `obj`: one per environment for a Marvin class, none for a class of Marvin itself.
+
+    None leaves the object to pytest: anything else, and everything where no environment is selected.
+    """
+    if not is_marvin_class(obj):
+        return None
+    assert isinstance(obj, type)
+    if is_marvins_own(obj):
+        return []
+    if not environments:
+        return None
+    from cs_matrix_pytest.matrix.pytest_private import MarvinClass
+
+    return [
+        MarvinClass.of(
+            obj, environment, parent=collector, name=name, more_tests=attributed_tests, surroundings=surroundings
+        )
+        for environment in environments
+    ]
+
+
+def attributed_tests(cls: type) -> Iterator[str]:
+    """Methods that nose takes for tests and unittest does not, if ``@attr`` says that they are meant.
+
+    Without it nose's name rule also takes helpers (``do_vpc_test``) for tests.
+    """
+    for name in dir(cls):
+        method = getattr(cls, name, None)
+        if callable(method) and _NOSE_TEST.search(name) and "tags" in getattr(method, "__dict__", {}):
+            yield name
+
+
+def is_marvin_item(item: pytest.Item) -> bool:
+    """True for a test of a Marvin class, in an environment or in none."""
+    return isinstance(item, pytest.Function) and is_marvin_class(item.cls)
+
+
+def environment_of(item: pytest.Item) -> Environment | None:
+    """The environment that an item runs in; None for one that has nothing to do with the matrix."""
+    environment = getattr(item, "environment", None)
+    if isinstance(environment, Environment):
+        return environment
+    callspec = getattr(item, "callspec", None)
+    chosen = callspec.params.get(ENVIRONMENT_ARGUMENT) if callspec else None
+    return chosen if isinstance(chosen, Environment) else None
+
+
+def id_of(item: pytest.Item, environment: Environment) -> str:
+    """The test's id in records."""
+    names = item.nodeid.partition("[")[0].split("::")[1:]
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and (rest := without_environment(callspec.id, environment.name)):
+        names[-1] += f"[{rest}]"
+    return test_id(item.path, item.config.rootpath, tuple(names))
+
+
+def attributes_of_item(item: pytest.Item) -> dict[str, object]:
+    """The attributes of a test: those of nose's ``@attr``, and for a native test those that its markers say."""
+    found = item.stash.get(_ATTRIBUTES, None)
+    if found is None:
+        from cs_matrix_pytest.selection.attributes import attributes_of
+        from cs_matrix_pytest.selection.markers import attributes_from_marks
+
+        function = item.function if isinstance(item, pytest.Function) else None
+        marked = {} if is_marvin_item(item) else attributes_from_marks(item.iter_markers())
+        found = {**marked, **(attributes_of(function, getattr(item, "cls", None)) if function else {})}
+        item.stash[_ATTRIBUTES] = found
+    return found
+
+
+def mark(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Give the tests of Marvin classes their markers, registered first, as ``--strict-markers`` wants."""
+    from cs_matrix_pytest.selection.markers import ATTR_REGISTRATION, marker_names, marks_for, registration
+
+    marvin_items = [item for item in items if is_marvin_item(item)]
+    if not marvin_items:
+        return
+    known = {line.partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
+    if "attr" not in known:
+        known.add("attr")
+        config.addinivalue_line("markers", ATTR_REGISTRATION)
+    for item in marvin_items:
+        attributes = attributes_of_item(item)
+        for name in marker_names(attributes):
+            if name not in known:
+                known.add(name)
+                config.addinivalue_line("markers", registration(name))
+        for marker in marks_for(attributes):
+            item.add_marker(marker)
+
+
+def deselect(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> None:
+    """Leave out what ``--attr`` and ``--eval-attr`` do not select."""
+    if not plan.selection:
+        return
+    from cs_matrix_pytest.selection.expressions import ExpressionError
+
+    selected, left_out = [], []
+    for item in items:
+        function = item.function if isinstance(item, pytest.Function) else None
+        marked = None if is_marvin_item(item) else attributes_of_item(item)
+        try:
+            chosen = plan.selection.decide(function, getattr(item, "cls", None), marked)
+        except ExpressionError as error:
+            item.stash[UNDECIDED] = str(error)
+            chosen = True
+        (selected if chosen else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = selected
+
+
+def skip_unfit(items: list[pytest.Item], plan: Plan) -> None:
+    """Skip what does not fit its environment, with the reason."""
+    from cs_matrix_pytest.selection.applicability import unfit
+
+    for item in items:
+        environment = environment_of(item)
+        if environment is None:
+            continue
+        reason = unfit(
+            attributes_of_item(item),
+            environment.context,
+            embedded=environment.embedded,
+            rules=plan.rules,
+            environment=environment.name,
+        )
+        if reason is not None:
+            item.stash[UNFIT] = reason
+            item.add_marker(pytest.mark.skip(reason=reason), append=False)
+
+
+def skip_without_environment(items: list[pytest.Item], reason: str) -> None:
+    """Skip the Marvin tests of a session that has no environment."""
+    for item in items:
+        if is_marvin_item(item):
+            item.add_marker(pytest.mark.skip(reason=reason), append=False)
+
+
+def parametrize_native(metafunc: pytest.Metafunc, environments: tuple[Environment, ...]) -> None:
+    """Run a native test once per environment if it asks for one, directly or by a fixture that does."""
+    if environments and ENVIRONMENT_ARGUMENT in metafunc.fixturenames:
+        names = [environment.name for environment in environments]
+        metafunc.parametrize(ENVIRONMENT_ARGUMENT, environments, ids=names, indirect=True, scope="session")

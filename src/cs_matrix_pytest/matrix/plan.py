@@ -1,0 +1,99 @@
+"""What one pytest session is to do, decided before anything is collected: options, environments, selection, Marvin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cs_matrix_pytest.environments.model import Environment
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.options import Options
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.environments.file import EnvironmentsFile
+    from cs_matrix_pytest.environments.marvin_config import ResolvedConfig
+    from cs_matrix_pytest.marvin_bridge.locate import Marvin
+    from cs_matrix_pytest.selection.applicability import Rule
+    from cs_matrix_pytest.selection.expressions import Selection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decisions of a session. Without environments it only says what is selected, and Marvin classes are skipped."""
+
+    options: Options
+    environments: tuple[Environment, ...] = ()
+    lab: str = "local"
+    configs: Mapping[str, ResolvedConfig] = field(default_factory=dict)
+    """The Marvin configuration of each environment that has one, secrets filled in."""
+    rules: tuple[Rule, ...] = ()
+    selection: Selection | None = None
+    marvin: Marvin | None = None
+
+
+def make_plan(options: Options, config: pytest.Config) -> Plan:
+    """Check and resolve everything that the user gave; files are read, no server is asked.
+
+    Raises UserError: environments file, environment names, Marvin configurations, expressions, Marvin itself.
+    """
+    selection = None
+    if options.attr or options.eval_attr:
+        from cs_matrix_pytest.selection.expressions import Selection
+
+        selection = Selection.parse(options.attr, options.eval_attr)
+    if not options.environments:
+        return Plan(options, selection=selection)
+
+    from cs_matrix_pytest.environments.file import open_environments
+    from cs_matrix_pytest.environments.marvin_config import resolve_config
+    from cs_matrix_pytest.marvin_bridge.locate import locate
+
+    file = open_environments(options.environments_file, config.rootpath)
+    environments = tuple(file.select(options.environments))
+    return Plan(
+        options,
+        environments=environments,
+        lab=options.lab or file.lab,
+        configs={each.name: resolve_config(each) for each in environments if each.marvin_config is not None},
+        rules=_rules(file),
+        selection=selection,
+        marvin=locate(options.source),
+    )
+
+
+def _rules(file: EnvironmentsFile) -> tuple[Rule, ...]:
+    from cs_matrix_pytest.selection.applicability import SHIPPED_RULES, parse_rules
+
+    try:
+        return (*SHIPPED_RULES, *parse_rules(file.applicability))
+    except UserError as error:
+        raise UserError(error.what, file=file.path, key=f"applicability.{error.key}", hint=error.hint) from None
+
+
+def why_unused(options: Options, config: pytest.Config) -> str:
+    """Why Marvin classes are skipped without ``--cs-env``: what there is to choose from, or how to get it."""
+    from cs_matrix_pytest.environments.file import open_environments
+
+    try:
+        file = open_environments(options.environments_file, config.rootpath)
+    except UserError as error:
+        if error.file is None:
+            return "needs an environment, and there is no environments file: make one with `cs-matrix env init`"
+        return f"needs an environment, and the environments file cannot be used: {error}"
+    return f"needs an environment: --cs-env=NAME, of {file.path.name}: {', '.join(file.environments)}"
+
+
+def selection_record(plan: Plan, config: pytest.Config) -> dict[str, Any]:
+    """The selection as the run record shows it; what was not said is left out."""
+    said = {
+        "environments": list(plan.options.environments),
+        "markers": config.option.markexpr,
+        "keywords": config.option.keyword,
+        "attr": list(plan.options.attr),
+        "eval_attr": list(plan.options.eval_attr),
+        "paths": list(config.invocation_params.args and config.args),
+    }
+    return {name: value for name, value in said.items() if value}

@@ -1,0 +1,142 @@
+"""Writing the run record while a session goes on, and the reports when it ends: in the process that sees all reports."""
+
+from __future__ import annotations
+
+import platform
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cs_matrix_pytest import __version__
+from cs_matrix_pytest.matrix.attempts import AttemptFolder, short
+from cs_matrix_pytest.matrix.naming import module_id, split_nodeid, test_id
+from cs_matrix_pytest.matrix.plan import selection_record
+from cs_matrix_pytest.outcomes.features import find_catalogue, load_catalogue
+from cs_matrix_pytest.outcomes.model import (
+    Attempt,
+    AttemptOutcome,
+    Reason,
+    ReasonCode,
+    Run,
+    RunEnvironment,
+    Untested,
+)
+from cs_matrix_pytest.outcomes.record import RecordWriter, instant, new_run_id, prepare_folder, record_path
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.matrix.session import MatrixSession
+    from cs_matrix_pytest.outcomes.features import FeatureCatalogue
+    from cs_matrix_pytest.outcomes.matrix import Matrix
+
+_CRASH = re.compile(r"worker '\w+' crashed while running ")
+
+
+class Recorder:
+    """One run. Made before collection, so that a folder or catalogue that cannot be used is said first."""
+
+    def __init__(self, session: MatrixSession, config: pytest.Config) -> None:
+        """Raises UserError: the report folder cannot be written, the features file is wrong."""
+        self._session = session
+        self._config = config
+        self._options = session.plan.options
+        self.folder = prepare_folder(self._options.report)
+        self.catalogue: FeatureCatalogue = load_catalogue(self._options.features or find_catalogue(config.rootpath))
+        self._folder = AttemptFolder()
+        self._writer: RecordWriter | None = None
+        self._not_collected: set[str] = set()
+        self.deselected = 0
+        self.matrix: Matrix | None = None
+        self.trouble: str | None = None
+
+    def begin(self) -> None:
+        """Write the run's first line. Raises UserError where that fails."""
+        now = datetime.now(timezone.utc)
+        commit = self._options.commit
+        environments = {
+            each.name: RunEnvironment(each.context.as_dict(), self._session.versions.get(each.name), commit)
+            for each in self._session.environments
+        }
+        marvin = self._session.plan.marvin
+        run = Run(
+            run=new_run_id(now),
+            started=instant(now),
+            lab=self._session.plan.lab,
+            environments=environments,
+            tools={
+                "cs-matrix-pytest": __version__,
+                "pytest": pytest.__version__,
+                "python": platform.python_version(),
+                "marvin": marvin.version if marvin else "none",
+            },
+            selection=selection_record(self._session.plan, self._config),
+        )
+        self._writer = RecordWriter(record_path(self.folder, run.run), run)
+
+    def report(self, report: pytest.TestReport) -> None:
+        """Take one report of one phase of one test; a finished test is in the record when this returns."""
+        line = self._folder.add(report)
+        if line is None and isinstance(report.longrepr, str) and _CRASH.match(report.longrepr):
+            line = self._crash(report.nodeid, report.longrepr)
+        self._write(line)
+
+    def _crash(self, nodeid: str, message: str) -> Attempt | None:
+        names = frozenset(each.name for each in self._session.environments)
+        found = split_nodeid(nodeid, self._config.rootpath, names)
+        if found is None:
+            return None
+        self._folder.crashed(nodeid)
+        started = instant(datetime.now(timezone.utc))
+        return Attempt(*found, AttemptOutcome.ERRORED, started, 0.0, "call", None, short(message))
+
+    def not_collected(self, report: pytest.CollectReport) -> None:
+        """Take a module (or class) that could not be collected: untested in each environment that it is not in."""
+        if report.nodeid in self._not_collected or not report.nodeid.partition("::")[0].endswith(".py"):
+            return
+        self._not_collected.add(report.nodeid)
+        names = [each.name for each in self._session.environments]
+        root = self._config.rootpath
+        found = split_nodeid(report.nodeid, root, frozenset(names))
+        path, *inner = report.nodeid.partition("[")[0].split("::")
+        test = test_id(root / path, root, tuple(inner)) if inner else module_id(root / path, root)
+        reason = Reason(ReasonCode.NOT_COLLECTED, short(cause_of(report.longreprtext)))
+        for name in [found[1]] if found else names:
+            self._write(Untested(test, name, reason, level="class" if inner else "module"))
+
+    def _write(self, line: Attempt | Untested | None) -> None:
+        if line is None or self._writer is None:
+            return
+        if isinstance(line, Attempt):
+            self._writer.attempt(line)
+        else:
+            self._writer.untested(line)
+
+    def finish(self, exit_code: int) -> None:
+        """Write the run's last line, then the reports of all runs in the folder. Raises UserError."""
+        from cs_matrix_pytest.outcomes.matrix import compute_matrix
+        from cs_matrix_pytest.outcomes.record import read_folder
+        from cs_matrix_pytest.reports import write_reports
+
+        if self._writer is None:
+            return
+        self._writer.end(exit_code)
+        self._writer = None
+        self.matrix = compute_matrix(
+            read_folder(self.folder),
+            self.catalogue,
+            generated=instant(datetime.now(timezone.utc)),
+            window=self._options.window,
+            settle=self._options.settle,
+        )
+        write_reports(self.folder, self.matrix, xunit_unstable=self._options.xunit_unstable)
+
+
+def cause_of(text: str) -> str:
+    """The line of a rendered failure that says what was wrong: the last that pytest marks with an E, else the last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (marked or lines or ["it could not be collected"])[-1]
+
+
+

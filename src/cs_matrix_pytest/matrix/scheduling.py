@@ -1,0 +1,40 @@
+"""Which tests stay together when pytest-xdist spreads them over workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+_SPREADING = frozenset({"load", "worksteal"})
+"""xdist's modes that send single tests to whichever worker is free; the others keep classes together already."""
+
+
+class ClassPerEnvironmentScheduling(LoadScopeScheduling):
+    """Sends a class in one environment to one worker, and every other test on its own, as ``--dist=load`` would.
+
+    ``path::TestX::test_a[kvm-adv]`` goes with all of ``path::TestX`` in ``kvm-adv``, so that ``setUpClass`` runs once.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any, environments: frozenset[str]) -> None:
+        super().__init__(config, log)
+        self._environments = environments
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid, self._environments)
+
+
+def scope_of(nodeid: str, environments: frozenset[str]) -> str:
+    """The name of what `nodeid` must stay together with; its own where it may go alone."""
+    address, _, parameters = nodeid.partition("[")
+    environment = parameters.removesuffix("]")
+    owner = address.rpartition("::")[0]
+    return f"{owner}[{environment}]" if environment in environments and "::" in owner else nodeid
+
+
+def make_scheduler(config: pytest.Config, log: Any, environments: frozenset[str]) -> LoadScopeScheduling | None:
+    """The scheduler for a session with environments; None where the user's own choice keeps classes together."""
+    if config.getvalue("dist") not in _SPREADING:
+        return None
+    return ClassPerEnvironmentScheduling(config, log, environments)

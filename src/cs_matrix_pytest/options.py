@@ -1,0 +1,133 @@
+"""The plugin's command line options and their ini twins (``pytest --help``, group "CloudStack matrix")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked of the plugin, command line before ini file. Paths are absolute."""
+
+    environments: tuple[str, ...] = ()
+    """Names and globs of environments, in the order given; empty where the plugin is not in use."""
+    environments_file: Path | None = None
+    source: Path | None = None
+    report: Path = Path("cs-report")
+    lab: str | None = None
+    commit: str | None = None
+    attr: tuple[str, ...] = ()
+    eval_attr: tuple[str, ...] = ()
+    deploy: bool = False
+    real_time: bool = False
+    features: Path | None = None
+    xunit_unstable: str = "passed"
+    window: int = 10
+    settle: int = 3
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option of the plugin."""
+    group = parser.getgroup("cs_matrix", "CloudStack matrix")
+
+    def twin(flag: str, help_text: str, **settings: Any) -> None:
+        """An option and the ini value of the same name."""
+        ini = flag.lstrip("-").replace("-", "_")
+        group.addoption(flag, dest=ini, default=None, help=f"{help_text} (ini: {ini})", **settings)
+        parser.addini(ini, help_text, type="string", default="")
+
+    twin(
+        "--cs-env",
+        "Run Marvin tests in this environment: a name or a glob, a comma list of them, or the option repeated",
+        action="append",
+        metavar="NAME",
+    )
+    twin(
+        "--cs-env-file",
+        "The environments file; default: cs-environments.yaml in the rootdir or above it",
+        metavar="FILE",
+    )
+    twin("--cs-source", "A CloudStack checkout whose tools/marvin is used, unmodified", metavar="DIR")
+    twin("--cs-report", "The folder for run records and reports; default: cs-report", metavar="DIR")
+    twin("--cs-features", "A features file that comes before the shipped catalogue", metavar="FILE")
+    group.addoption(
+        "--cs-lab",
+        metavar="NAME",
+        help="Whose results these are; default: the environments file's lab, else 'local'",
+    )
+    group.addoption(
+        "--cs-commit", metavar="SHA", help="The commit of CloudStack that the environments run, for the run record"
+    )
+    group.addoption(
+        "--attr",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="Select by attributes as nose's -a does: tags=advanced,required_hardware=false (comma: and; repeated: or)",
+    )
+    group.addoption(
+        "--eval-attr",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="Select by a Python expression over attributes, as nose's -A does: \"'advanced' in tags\"",
+    )
+    group.addoption(
+        "--cs-deploy",
+        action="store_true",
+        help="Deploy the data centre of each selected environment from its Marvin config first",
+    )
+    group.addoption(
+        "--cs-real-time", action="store_true", help="No virtual time: waiting in embedded environments really waits"
+    )
+    group.addoption(
+        "--cs-xunit-unstable",
+        choices=("passed", "failure"),
+        default="passed",
+        help="How matrix.xml shows an unstable feature: passed with its flaky failure recorded, or as a failure",
+    )
+    group.addoption("--cs-list-envs", action="store_true", help="List the environments there are, and exit")
+    group.addoption("--cs-list-tags", action="store_true", help="List the tags of the collected tests, and exit")
+    parser.addini("cs_window", "How many of a test's newest attempts decide its outcome", default="10")
+    parser.addini("cs_settle", "How many newest attempts must agree after a test's answer changed", default="3")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The options of this session. Raises `pytest.UsageError` for an ini value that is not what it must be."""
+    option = config.option
+
+    def path(name: str) -> Path | None:
+        given = getattr(option, name)
+        if given:
+            return (config.invocation_params.dir / given).absolute()
+        ini = config.getini(name)
+        # Paths in an ini file are relative to it, as pytest's own are.
+        return ((config.inipath or config.rootpath / "pytest.ini").parent / ini).absolute() if ini else None
+
+    def number(name: str) -> int:
+        text = str(config.getini(name))
+        if not text.isdecimal() or int(text) < 1:
+            raise pytest.UsageError(f"{config.inipath}: {name}: a number of at least 1 is needed, not {text!r}")
+        return int(text)
+
+    patterns = option.cs_env or [config.getini("cs_env")]
+    return Options(
+        environments=tuple(part.strip() for text in patterns for part in text.split(",") if part.strip()),
+        environments_file=path("cs_env_file"),
+        source=path("cs_source"),
+        report=path("cs_report") or config.invocation_params.dir / "cs-report",
+        lab=option.cs_lab,
+        commit=option.cs_commit,
+        attr=tuple(option.attr),
+        eval_attr=tuple(option.eval_attr),
+        deploy=option.cs_deploy,
+        real_time=option.cs_real_time,
+        features=path("cs_features"),
+        xunit_unstable=option.cs_xunit_unstable,
+        window=number("cs_window"),
+        settle=number("cs_settle"),
+    )

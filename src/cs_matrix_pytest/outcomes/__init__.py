@@ -1,0 +1,1 @@
+"""Attempts, run records, and the rules that turn them into outcomes."""

@@ -1,0 +1,342 @@
+"""The matrix as a table of features by environments, and why each cell is not compatible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
+from cs_matrix_pytest.outcomes.model import Outcome
+from cs_matrix_pytest.reports.escaping import printable
+from cs_matrix_pytest.reports.wording import because, strongest, tested
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_Item = TypeVar("_Item")
+
+_SHOWN_WHYS = 20
+_SHOWN_MESSAGE = 160
+_NARROWEST = 40
+_TITLE_WIDTHS = (18, 34)
+"""A feature's title wraps rather than take room from the environments: what it gets at least and at most."""
+
+_HEADER_WIDTH = 24
+_GAP = 2
+
+_RULED = "    \n    \n {0}{0} \n    \n    \n    \n    \n    \n"
+_WHY_ORDER = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.UNTESTED)
+
+
+class _Signs(NamedTuple):
+    """The characters that not every terminal can show."""
+
+    of: Mapping[Outcome, str]
+    rule: str
+    ellipsis: str
+
+
+_UNICODE = _Signs(
+    {Outcome.COMPATIBLE: "✓", Outcome.FAILING: "✗", Outcome.UNSTABLE: "~", Outcome.UNTESTED: "·"}, "─", "…"
+)
+_ASCII = _Signs(
+    {Outcome.COMPATIBLE: "+", Outcome.FAILING: "x", Outcome.UNSTABLE: "~", Outcome.UNTESTED: "-"}, "-", "..."
+)
+
+_STYLES = {
+    Outcome.COMPATIBLE: "green",
+    Outcome.FAILING: "bold red",
+    Outcome.UNSTABLE: "yellow",
+    Outcome.UNTESTED: "dim",
+}
+
+_LEGEND = (
+    (Outcome.COMPATIBLE, "every test that ran passed"),
+    (Outcome.FAILING, "a test fails"),
+    (Outcome.UNSTABLE, "a test gave both answers"),
+    (Outcome.UNTESTED, "nothing ran"),
+)
+
+
+def render(
+    matrix: Matrix, width: int = 80, color: bool = False, *, encoding: str = "utf-8", explain: bool = False
+) -> str:
+    """The matrix as text, ending in a newline.
+
+    ``width`` in columns; ``color`` adds ANSI colours, which never say anything alone; ``encoding`` is the output's:
+    where it cannot take the symbols they are ASCII. ``explain`` lists every cell, test by test, instead of a line for
+    each cell that is not compatible.
+    """
+    from rich.console import Console
+
+    signs = _UNICODE if _can_show(_UNICODE, encoding) else _ASCII
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=max(width, _NARROWEST),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    page = _Page(matrix, console, signs)
+    page.tables()
+    if explain:
+        page.explanations()
+    else:
+        page.whys()
+    page.notes()
+    text = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return text.replace("…", signs.ellipsis).encode(encoding, "backslashreplace").decode(encoding)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """An environment in one of its contexts, at one ACS version."""
+
+    header: str
+    squares: Mapping[str, Share]
+    """By feature id."""
+
+
+class _Page:
+    def __init__(self, matrix: Matrix, console: Console, signs: _Signs) -> None:
+        self.matrix = matrix
+        self.console = console
+        self.signs = signs
+        self.one_lab = len({environment.lab for environment in matrix.environments.values()}) < 2
+
+    def tables(self) -> None:
+        versions = sorted({cell.acs_version for cell in self.matrix.cells}, key=_version_order)
+        if not versions:
+            self._print("Nothing was tested, and nothing was named that could be.")
+        for version in versions:
+            cells = [cell for cell in self.matrix.cells if cell.acs_version == version]
+            features = self._ordered_features({cell.feature for cell in cells})
+            for columns in self._fitted(self._columns(cells), features):
+                self._table(printable(f"CloudStack {version}"), columns, features)
+        self._legend()
+
+    def whys(self) -> None:
+        """One entry for each cell that is not compatible; untested cells of one cause share an entry."""
+        lines = [*self._decided_whys(), *self._untested_whys()]
+        if not lines:
+            return
+        self._print()
+        self._print("Why", style="bold")
+        self._entries(lines[:_SHOWN_WHYS])
+        more = len(lines) - _SHOWN_WHYS
+        if more > 0:
+            self._print(f"  and {more} more: cs-matrix report --explain")
+
+    def explanations(self) -> None:
+        for cell in self.matrix.cells:
+            outcome = cell.total.outcome
+            self._print()
+            title = f"{self._title(cell.feature)}, CloudStack {cell.acs_version}, {cell.context}"
+            verdict = f"{outcome.value} {tested(cell.total)}".rstrip()
+            blocked = f", {cell.total.blocked} blocked" if cell.total.blocked else ""
+            self._print(f"{self.signs.of[outcome]} {verdict}: {printable(title)}", style=_STYLES[outcome])
+            shares = ", ".join(
+                f"{self._name(name)} {share.outcome.value}" for name, share in cell.by_environment.items()
+            )
+            self._print(f"  {printable(shares)}; attempts {cell.total.attempts}{blocked}")
+            self._entries(
+                [
+                    (each.outcome, f"{_level(each.level)}{each.test}: {printable(because(each), _SHOWN_MESSAGE)}")
+                    for each in cell.total.evidence
+                ],
+                indent=2,
+            )
+
+    def notes(self) -> None:
+        """What a reader should know of the records themselves."""
+        cut = [run.run for run in self.matrix.runs if not run.ended]
+        lines = list(self.matrix.warnings)
+        if cut:
+            lines.append(f"cut short (what they finished counts): {', '.join(cut)}")
+        if lines:
+            self._print()
+        for line in lines:
+            self._print(f"Note: {printable(line)}")
+
+    # Tables
+
+    def _columns(self, cells: Sequence[Cell]) -> list[_Column]:
+        squares: dict[tuple[str, str], dict[str, Share]] = {}
+        for cell in cells:
+            for name, share in cell.by_environment.items():
+                squares.setdefault((name, cell.context), {})[cell.feature] = share
+        names = [name for name, _ in squares]
+        return [
+            _Column(self._name(name) if names.count(name) == 1 else f"{self._name(name)} ({context})", shares)
+            for (name, context), shares in sorted(squares.items())
+        ]
+
+    def _fitted(self, columns: Sequence[_Column], features: Sequence[str]) -> Iterator[Sequence[_Column]]:
+        """The columns in as few tables as the width allows, evenly."""
+        widths = [self._column_width(column, features) + _GAP for column in columns]
+        least = min(_TITLE_WIDTHS[0], self._title_width(features))
+        tables = next(
+            (
+                count
+                for count in range(1, len(columns) + 1)
+                if all(least + sum(part) <= self.console.width for part in _parts(widths, count))
+            ),
+            len(columns),
+        )
+        return _parts(columns, tables)
+
+    def _table(self, title: str, columns: Sequence[_Column], features: Sequence[str]) -> None:
+        from rich.box import Box
+        from rich.table import Table
+        from rich.text import Text
+
+        taken = sum(self._column_width(column, features) + _GAP for column in columns)
+        room = min(max(self.console.width - taken, _TITLE_WIDTHS[0]), _TITLE_WIDTHS[1])
+        # Explicit widths: what rich would take from a column that is too wide, it takes from the words.
+        table = Table(
+            box=Box(_RULED.format(self.signs.rule), ascii=self.signs is _ASCII),
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column(Text(title), width=min(self._title_width([*features], len(title)), room), overflow="fold")
+        for column in columns:
+            width = min(self._column_width(column, features), self.console.width - _TITLE_WIDTHS[0] - _GAP)
+            table.add_column(Text(column.header), width=width, overflow="fold")
+        area: str | None = None
+        grouped = any(self.matrix.features[feature].area for feature in features)
+        for feature in features:
+            here = printable(self.matrix.features[feature].area or "other")
+            if grouped and here != area:
+                table.add_row(Text(here, style="bold"))
+                area = here
+            indent = "  " if grouped else ""
+            row = [self._square(column.squares.get(feature)) for column in columns]
+            table.add_row(Text(indent + self._title(feature)), *row)
+        self._print()
+        self.console.print(table)
+
+    def _square(self, share: Share | None) -> Text:
+        from rich.text import Text
+
+        outcome = share.outcome if share else Outcome.UNTESTED
+        return Text(self._square_text(share), style=_STYLES[outcome])
+
+    def _square_text(self, share: Share | None) -> str:
+        outcome = share.outcome if share else Outcome.UNTESTED
+        count = printable(tested(share)) if share else ""
+        return f"{self.signs.of[outcome]} {outcome.value} {count}".rstrip()
+
+    def _column_width(self, column: _Column, features: Sequence[str]) -> int:
+        squares = (len(self._square_text(column.squares.get(feature))) for feature in features)
+        return max(min(len(column.header), _HEADER_WIDTH), *squares, 0)
+
+    def _title_width(self, features: Iterable[str], least: int = 0) -> int:
+        return max([least, *(len(self._title(feature)) + 2 for feature in features)])
+
+    def _ordered_features(self, ids: Iterable[str]) -> list[str]:
+        """By area, those without one last; then by title."""
+        features = (self.matrix.features[id] for id in ids)
+        return [f.id for f in sorted(features, key=lambda f: (f.area is None, f.area or "", f.title, f.id))]
+
+    def _legend(self) -> None:
+        words = [f"{self.signs.of[outcome]} {outcome.value}: {meaning}" for outcome, meaning in _LEGEND]
+        self._print()
+        self._print("; ".join([*words, "12/14: 12 of its 14 tests are compatible"]), style="dim")
+
+    # Why
+
+    def _decided_whys(self) -> list[tuple[Outcome, str]]:
+        cells = [cell for cell in self.matrix.cells if cell.total.outcome in (Outcome.FAILING, Outcome.UNSTABLE)]
+        cells.sort(key=lambda cell: _WHY_ORDER.index(cell.total.outcome))
+        lines = []
+        for cell in cells:
+            evidence = strongest(cell.total)
+            more = sum(each.outcome is cell.total.outcome for each in cell.total.evidence) - 1
+            also = f"; and {more} more {cell.total.outcome.value}" if more else ""
+            said = printable(because(evidence), _SHOWN_MESSAGE)
+            test = _short(evidence.test)
+            lines.append((cell.total.outcome, f"{self._title(cell.feature)}, {self._where(cell)}: {test} {said}{also}"))
+        return lines
+
+    def _untested_whys(self) -> list[tuple[Outcome, str]]:
+        causes: dict[tuple[str, str], list[str]] = {}
+        for cell in self.matrix.cells:
+            if cell.total.outcome is Outcome.UNTESTED:
+                cause = printable(because(strongest(cell.total)), _SHOWN_MESSAGE)
+                causes.setdefault((self._where(cell), cause), []).append(self._title(cell.feature))
+        return [
+            (Outcome.UNTESTED, f"{titles[0] if len(titles) == 1 else f'{len(titles)} features'}, {where}: {cause}")
+            for (where, cause), titles in causes.items()
+        ]
+
+    def _where(self, cell: Cell) -> str:
+        """The environments that the verdict is about, and the version where the page has several."""
+        concerned = [n for n, share in cell.by_environment.items() if share.outcome is not Outcome.COMPATIBLE]
+        names = ", ".join(self._name(name) for name in concerned or cell.by_environment)
+        several = len({each.acs_version for each in self.matrix.cells}) > 1
+        return f"{names} (CloudStack {printable(cell.acs_version)})" if several else names
+
+    def _entries(self, lines: Iterable[tuple[Outcome, str]], indent: int = 0) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=indent + 1)
+        grid.add_column(width=self.console.width - indent - 2, overflow="fold")
+        for outcome, line in lines:
+            grid.add_row(Text(" " * indent + self.signs.of[outcome], style=_STYLES[outcome]), Text(printable(line)))
+        self.console.print(grid)
+
+    def _title(self, feature: str) -> str:
+        return printable(self.matrix.features[feature].title)
+
+    def _name(self, environment: str) -> str:
+        """Without the lab where there is only one."""
+        return printable(environment.partition("/")[2] if self.one_lab else environment)
+
+    def _print(self, text: str = "", style: str | None = None) -> None:
+        from rich.text import Text
+
+        self.console.print(Text(text, style=style or ""))
+
+
+def _parts(items: Sequence[_Item], count: int) -> Iterator[Sequence[_Item]]:
+    """The items in ``count`` parts whose sizes differ by one at most."""
+    size, larger = divmod(len(items), count)
+    start = 0
+    for index in range(count):
+        end = start + size + (index < larger)
+        yield items[start:end]
+        start = end
+
+
+def _can_show(signs: _Signs, encoding: str) -> bool:
+    try:
+        "".join([*signs.of.values(), signs.rule, signs.ellipsis]).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _short(test: str) -> str:
+    """A test without its module's path."""
+    return test.partition("::")[2] or test
+
+
+def _level(level: str) -> str:
+    return "" if level == "test" else f"({level}) "
+
+
+def _version_order(version: str) -> tuple[tuple[int, int | str], ...]:
+    """4.9 before 4.20; words, as "unknown", last."""
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in version.split("."))

@@ -1,0 +1,41 @@
+"""How a verdict is said in one line, the same in every report."""
+
+from __future__ import annotations
+
+from cs_matrix_pytest.outcomes.classify import REASON_RANK
+from cs_matrix_pytest.outcomes.matrix import Evidence, Share
+from cs_matrix_pytest.outcomes.model import Outcome
+
+
+def tested(share: Share) -> str:
+    """How much stands behind a verdict: ``12/14`` (compatible of all tests), or ``1 class`` where no test is named."""
+    total = sum(share.tests.values())
+    if total:
+        return f"{share.tests.get(Outcome.COMPATIBLE, 0)}/{total}"
+    levels = sorted({evidence.level for evidence in share.evidence})
+    return ", ".join(f"{sum(each.level == level for each in share.evidence)} {level}" for level in levels)
+
+
+def strongest(share: Share) -> Evidence:
+    """The evidence that decides the verdict; of an untested feature, the one whose reason most needs mending."""
+    deciding = [evidence for evidence in share.evidence if evidence.outcome is share.outcome]
+    return max(deciding, key=lambda each: REASON_RANK[each.reason.code] if each.reason else 0)
+
+
+def because(evidence: Evidence) -> str:
+    """Why a test has its outcome, with what the test or the environment said. Not escaped."""
+    if evidence.reason:
+        return f"{evidence.why}: {evidence.reason.text}" if evidence.reason.text else evidence.why
+    if evidence.outcome is Outcome.COMPATIBLE:
+        return evidence.why
+    where = f" in {evidence.phase}" if evidence.phase not in (None, "call") else ""
+    said = evidence.message or evidence.signature
+    return f"{evidence.why}{where}: {said}" if said else f"{evidence.why}{where}"
+
+
+def decisive(share: Share) -> str:
+    """The strongest evidence in a line: which test, why, and how many more there are like it. Not escaped."""
+    evidence = strongest(share)
+    more = sum(each.outcome is share.outcome for each in share.evidence) - 1
+    also = f" (and {more} more {share.outcome.value})" if more else ""
+    return f"{evidence.test}{also}: {because(evidence)}"

@@ -1,0 +1,106 @@
+"""One API request, as handlers see it: who asks what of which cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.metadata import Command
+from cs_matrix_pytest.simulator.models.iam import Account, User
+from cs_matrix_pytest.simulator.parameters import NO_ID, UnknownNumber, map_entries, plain_map
+from cs_matrix_pytest.simulator.store import Resource
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+    from cs_matrix_pytest.simulator.models.jobs import Job
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The user on whose behalf a command runs; SYSTEM on the integration port."""
+
+    user: User
+    remote: str = "127.0.0.1"
+    keys: str | None = None
+    """The API key that signed the request, if one did."""
+
+    @property
+    def account(self) -> Account:
+        return self.user.account
+
+
+@dataclass
+class Call:
+    """A command with its parsed parameters. ``params`` has lower-case names; ids are resources already."""
+
+    cloud: Cloud
+    command: Command
+    caller: Caller
+    params: dict[str, Any]
+    raw: dict[str, str] = field(default_factory=dict)
+    job: Job | None = None
+
+    @property
+    def account(self) -> Account:
+        """The caller's account."""
+        return self.caller.account
+
+    @property
+    def is_root_admin(self) -> bool:
+        return self.caller.account.is_root_admin
+
+    def __contains__(self, name: str) -> bool:
+        return self.params.get(name) is not None
+
+    def __getitem__(self, name: str) -> Any:
+        """A required parameter's value."""
+        return self.params[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A parameter's value, or ``default`` where the request has none."""
+        value = self.params.get(name)
+        return default if value is None else value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean parameter."""
+        return bool(self.get(name, default))
+
+    def maybe(self, kind: type[R], name: str) -> R | None:
+        """The live resource that an id parameter names, None where it is absent or -1.
+
+        Raises InvalidParameterValue where what it names is gone, or is of another class.
+        """
+        value = self.params.get(name)
+        if value is None or value == NO_ID:
+            return None
+        if isinstance(value, kind) and value in self.cloud.store:
+            return value
+        shown = value.number if isinstance(value, UnknownNumber) else getattr(value, "id", value)
+        raise InvalidParameterValue(f"Unable to find {kind.label} by id {shown}")
+
+    def one(self, kind: type[R], name: str = "id") -> R:
+        """The live resource that an id parameter must name."""
+        found = self.maybe(kind, name)
+        if found is None:
+            raise InvalidParameterValue(f"Unable to find {kind.label} by id {self.raw.get(name, '')}")
+        return found
+
+    def many(self, kind: type[R], name: str) -> list[R]:
+        """The live resources that a list of ids names."""
+        rows = []
+        for value in self.params.get(name) or ():
+            if not isinstance(value, kind) or value not in self.cloud.store:
+                raise InvalidParameterValue(f"Unable to find {kind.label} by id {getattr(value, 'id', value)}")
+            rows.append(value)
+        return rows
+
+    def entries(self, name: str) -> list[dict[str, str]]:
+        """The entries of a map parameter, in order."""
+        return map_entries(self.params.get(name))
+
+    def map(self, name: str) -> dict[str, str]:
+        """A map parameter as one dict."""
+        return plain_map(self.params.get(name))

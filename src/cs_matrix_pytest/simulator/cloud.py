@@ -1,0 +1,213 @@
+"""The simulated cloud: its state, and running one command on it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from cs_matrix_pytest.environments.model import Fault
+from cs_matrix_pytest.simulator import access, jobs, listing
+from cs_matrix_pytest.simulator.call import Call, Caller
+from cs_matrix_pytest.simulator.clock import Clock
+from cs_matrix_pytest.simulator.configuration import Configuration
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, ParameterError, UnsupportedCommand
+from cs_matrix_pytest.simulator.events import Events
+from cs_matrix_pytest.simulator.faults import Faults
+from cs_matrix_pytest.simulator.limits import Limits
+from cs_matrix_pytest.simulator.metadata import Api, Command, load_api, load_fresh_install
+from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
+from cs_matrix_pytest.simulator.parameters import parse
+from cs_matrix_pytest.simulator.registry import Answer, Listing, Registry, Success
+from cs_matrix_pytest.simulator.store import Resource, Store, new_uuid
+
+logger = logging.getLogger(__name__)
+
+
+class Cloud:
+    """One CloudStack installation. Commands run one at a time, under ``lock``."""
+
+    def __init__(
+        self,
+        *,
+        hypervisor: str = "Simulator",
+        api: Api | None = None,
+    ) -> None:
+        from cs_matrix_pytest.simulator.families import FAMILIES
+
+        self.hypervisor = hypervisor
+        """The hypervisor type of its ready zone and of its built-in template, as the API writes it."""
+        self.api = api or load_api()
+        self.clock = Clock()
+        self.store = Store(self.clock)
+        self.configuration = Configuration()
+        self.registry = Registry(FAMILIES)
+        self.events = Events(self)
+        self.limits = Limits(self)
+        self.faults = Faults({})
+        self.lock = threading.RLock()
+        self.management_server_id = new_uuid()
+        self.system_user: User
+        self.admin_user: User
+        fresh = load_fresh_install()
+        for family in self.registry.families:
+            for install in family.fresh:
+                install(self, fresh)
+
+    @property
+    def system_account(self) -> Account:
+        """The account that commands on the integration port run as."""
+        return self.system_user.account
+
+    @property
+    def system_caller(self) -> Caller:
+        return Caller(self.system_user)
+
+    def order_faults(self, faults: Mapping[str, Fault]) -> None:
+        """Have commands misbehave from now on."""
+        self.faults = Faults(faults)
+
+    def execute(self, caller: Caller, name: str, raw: Mapping[str, str]) -> tuple[int, str, dict[str, Any]]:
+        """Run one command: (HTTP status, the key that wraps the answer, the answer's body).
+
+        Never raises: whatever goes wrong is answered as the real server would.
+        """
+        with self.lock:
+            self.clock.run_due()
+            command = self.api.get(name)
+            try:
+                if command is None or not command.served:
+                    raise UnsupportedCommand(f"Unknown API command: {name}")
+                return 200, command.envelope, self._run(caller, command, raw)
+            except Exception as error:
+                problem = self.as_api_error(error)
+                envelope = (
+                    "errorresponse" if isinstance(problem, UnsupportedCommand) or not command else command.envelope
+                )
+                return problem.code, envelope, error_body(problem)
+
+    def run(self, name: str, caller: Caller | None = None, **params: Any) -> dict[str, Any]:
+        """Run a command in process, by default as SYSTEM, and give its answer's body; a job's result where it is async.
+
+        Booleans and numbers are written as the API reads them. Raises ApiError.
+        """
+        raw = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in params.items()}
+        status, _, body = self.execute(caller or self.system_caller, name, raw)
+        if status != 200:
+            raise ApiError(body["errortext"], code=body["errorcode"], cs_code=body["cserrorcode"])
+        if "jobid" in body:
+            body = self.run("queryAsyncJobResult", caller, jobid=body["jobid"])["jobresult"]
+            if "errorcode" in body:
+                raise ApiError(body["errortext"], code=body["errorcode"])
+        return body
+
+    def _run(self, caller: Caller, command: Command, raw: Mapping[str, str]) -> dict[str, Any]:
+        for name, value in raw.items():
+            if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
+                raise ParameterError(
+                    f"Received value containing illegal ASCII non-printable characters for parameter {name}"
+                )
+        params = parse(command, raw, partial(self.find))
+        call = Call(self, command, caller, params, {key.lower(): value for key, value in raw.items()})
+        self._check_access(call)
+        if command.lists:
+            listing.check_paging(call)
+        fault, delay = self.faults.next(command.name)
+        spec = self.registry.lists.get(command.name)
+        handler = self.registry.handlers.get(command.name)
+        if handler is None and spec is None:
+            raise InternalError(f"{command.name} is served by CloudStack but has no behaviour in this simulator yet")
+        if not command.is_async:
+            self._wait(delay)
+            if fault:
+                raise fault
+            answer: Any = listing.run(call, spec) if handler is None and spec else handler(call)  # type: ignore[misc]
+            if self.registry.is_creator(command.name):
+                answer = jobs.creation(answer)[1](None)
+            self.events.finished(call)
+            return self.body_of(call, answer)
+        assert handler is not None
+        resource: Resource | None = None
+        if self.registry.is_creator(command.name):
+            resource, body = jobs.creation(handler(call))  # type: ignore[arg-type]
+        else:
+            resource = next((value for value in params.values() if isinstance(value, Resource)), None)
+
+            def body(error: ApiError | None) -> Answer:
+                if error is not None:
+                    raise error
+                return handler(call)  # type: ignore[return-value]
+
+        self.events.started(call, resource)
+        job = jobs.submit(call, resource, body, fault, delay)
+        return {"id": resource.id, "jobid": job.id} if command.creates and resource else {"jobid": job.id}
+
+    def _wait(self, seconds: float) -> None:
+        if seconds and self.clock.is_virtual:
+            self.clock.advance(seconds)
+        elif seconds:
+            time.sleep(seconds)
+
+    def _check_access(self, call: Call) -> None:
+        for name, value in call.params.items():
+            wanted = call.command.params[name].acl
+            if wanted is None:
+                continue
+            for resource in value if isinstance(value, list) else [value]:
+                if isinstance(resource, Resource):
+                    access.check_access(self, call.account, resource, wanted)
+
+    def find(self, entities: Sequence[str], id: str) -> Resource | None:
+        """The resource that one of these response classes names by a uuid or an internal number, removed ones too."""
+        for entity in entities:
+            for kind in self.registry.kinds.get(entity, ()):
+                table = self.store.table(kind)
+                found = table.by_number(int(id)) if id.isdigit() else table.get(id, removed=True)
+                if found is not None:
+                    return found
+        return None
+
+    def view(self, resource: Resource, call: Call) -> dict[str, Any]:
+        """A resource as an answer of this command shows it: declared fields that have a value."""
+        shown = self.registry.view_of(type(resource))(resource, call)
+        declared = call.command.response
+        return {
+            name: value for name, value in shown.items() if value is not None and (not declared or name in declared)
+        }
+
+    def body_of(self, call: Call, answer: Answer) -> dict[str, Any]:
+        """A handler's answer as the body inside the envelope (or inside ``jobresult``)."""
+        if answer is None:
+            return {}
+        if isinstance(answer, Success):
+            return {"success": answer.ok, **({"displaytext": answer.text} if answer.text else {})}
+        if isinstance(answer, Mapping):
+            return dict(answer)
+        name = self.registry.object_names.get(call.command.name) or call.command.object_name or "object"
+        if isinstance(answer, Resource):
+            return {name: self.view(answer, call)}
+        rows, total = (answer.rows, answer.total) if isinstance(answer, Listing) else (answer, len(answer))
+        shown = listing.views(call, rows)
+        if not total:
+            return {}
+        return {"count": total, name: shown} if shown else {"count": total}
+
+    def as_api_error(self, error: Exception) -> ApiError:
+        """What the API answers for an exception: itself, or an internal error without a stack trace."""
+        if isinstance(error, ApiError):
+            return error
+        logger.exception("a command failed unexpectedly")
+        return InternalError(f"{type(error).__name__}: {error}")
+
+    def owned_by(self, kind: type[Any], account: Account) -> list[Any]:
+        """The live resources of a class that an account owns."""
+        rows: list[Owned] = self.store.table(kind).where(account=account)
+        return rows
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """An error as the API answers it."""
+    return {"uuidList": [], "errorcode": error.code, "cserrorcode": error.cs_code, "errortext": error.text}

@@ -1,0 +1,67 @@
+"""Running a command's job: at once, or when the simulated clock gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator.errors import ApiError
+from cs_matrix_pytest.simulator.models.jobs import FAILED, SUCCEEDED, Job
+from cs_matrix_pytest.simulator.registry import Answer
+from cs_matrix_pytest.simulator.store import Resource
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.call import Call
+
+Body = Callable[["ApiError | None"], Answer]
+"""Runs the job; given an error, the job fails with it (an injected fault)."""
+
+
+def creation(steps: Generator[Resource, None, Answer]) -> tuple[Resource, Body]:
+    """Run the create step of a create-type command; give its resource and the rest of it as a job's body."""
+    resource = next(steps)
+
+    def body(error: ApiError | None) -> Answer:
+        try:
+            if error is None:
+                next(steps)
+            else:
+                steps.throw(error)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        raise RuntimeError("a create-type command yields once")
+
+    return resource, body
+
+
+def submit(call: Call, resource: Resource | None, body: Body, fault: ApiError | None, delay: float) -> Job:
+    """Start a job; it is finished when this returns, unless it takes ``delay`` simulated seconds."""
+    cloud = call.cloud
+    job = Job(
+        account=call.account,
+        user=call.caller.user,
+        command=call.command.name,
+        java_class=call.command.java_class,
+        instance_type=call.command.instance_type,
+        instance=resource,
+    )
+    call.job = cloud.store.add(job)
+    if delay > 0:
+        cloud.clock.call_later(delay, _run, call, job, body, fault)
+    else:
+        _run(call, job, body, fault)
+    return job
+
+
+def _run(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
+    result: dict[str, Any]
+    try:
+        result = call.cloud.body_of(call, body(fault))
+        job.status = SUCCEEDED
+    except Exception as error:
+        problem = call.cloud.as_api_error(error)
+        result = {"errorcode": problem.code, "errortext": problem.text}
+        job.status, job.result_code = FAILED, problem.code
+    call.cloud.events.finished(call, job)
+    job.result = result
+    job.completed = call.cloud.clock.datetime()

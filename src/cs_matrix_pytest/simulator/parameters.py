@@ -1,0 +1,239 @@
+"""From a query string's text to typed values: types, lists, maps, ids (ParamUnpackWorker, ParamProcessWorker)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from cs_matrix_pytest.simulator.errors import ParameterError
+from cs_matrix_pytest.simulator.metadata import Command, Parameter
+from cs_matrix_pytest.simulator.store import Resource
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+MAP_KEY = re.compile(r"(?P<name>[^\[\]]+)\[(?P<index>[^\[\]]+)\]\.?(?P<key>.*)")
+HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+INTEGER_RANGES = {"integer": 2**31, "long": 2**63, "short": 2**15}
+
+NO_ID = -1
+"""The id that means "none of them" or, for projects, "all of them"."""
+
+Finder = Callable[[tuple[str, ...], str], "Resource | None"]
+"""Finds a resource by (response classes, uuid or number), removed ones included."""
+
+
+class UnknownNumber:
+    """An internal number that names nothing; the command says what it could not find."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def unpack(raw: Mapping[str, str]) -> dict[str, Any]:
+    """Lower-case the names and gather ``name[0].key=value`` into ``{name: {"0": {key: value}}}``.
+
+    ``details[0].cpuNumber=2`` keeps the case of its key; ``name[0]=value`` has the key ``""``.
+    """
+    unpacked: dict[str, Any] = {}
+    for name, value in raw.items():
+        match = MAP_KEY.fullmatch(name) if "[" in name else None
+        if match:
+            entries = unpacked.setdefault(match["name"].lower(), {})
+            if isinstance(entries, dict):
+                entries.setdefault(match["index"], {})[match["key"]] = value
+        else:
+            unpacked[name.lower()] = value
+    return unpacked
+
+
+def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, Any]:
+    """The typed values of a request's parameters, by lower-case name; unknown ones are left out.
+
+    Ids become the `Resource` they name (or `UnknownNumber`, or ``NO_ID``). Raises `ParameterError` with the text of the
+    real server.
+    """
+    unpacked = unpack(raw)
+    for parameter in command.required:
+        if unpacked.get(parameter.name) is None:
+            raise ParameterError(
+                f"Unable to execute API command {command.name.lower()} due to missing parameter {parameter.name}"
+            )
+    values: dict[str, Any] = {}
+    for name, value in unpacked.items():
+        known = command.params.get(name)
+        if known is not None:
+            values[name] = _value(command, known, value, find)
+    return values
+
+
+def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> Any:
+    try:
+        if parameter.required and isinstance(value, str) and not value.strip() and parameter.type in ("string", "uuid"):
+            raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+        for check in parameter.checks:
+            CHECKS[check](parameter, value)
+        return CONVERTERS.get(parameter.type, _string)(parameter, value, find)
+    except _InvalidError as error:
+        raise ParameterError(
+            f"Unable to execute API command {command.name.lower()} due to invalid value. {error}"
+        ) from None
+    except _UnparsableError:
+        raise ParameterError(
+            f"Unable to parse date {value} for command {command.name.lower()}, "
+            "please pass dates in the format mentioned in the api documentation"
+        ) from None
+    except (ValueError, AttributeError):
+        raise ParameterError(
+            f"Unable to execute API command {command.name.lower()} due to invalid value {value} "
+            f"for parameter {parameter.name}"
+        ) from None
+
+
+class _InvalidError(Exception):
+    """InvalidParameterValueException while a value is set."""
+
+
+class _UnparsableError(Exception):
+    """ParseException of a date."""
+
+
+def _string(parameter: Parameter, value: Any, _find: Finder) -> str:
+    text = str(value)
+    if len(text) > parameter.length:
+        raise _InvalidError(f"Value greater than max allowed length {parameter.length} for param: {parameter.field}")
+    return text
+
+
+def _boolean(_parameter: Parameter, value: Any, _find: Finder) -> bool:
+    # As Java's Boolean.valueOf: anything that is not "true" is false.
+    return str(value).lower() == "true"
+
+
+def _integer(parameter: Parameter, value: str, _find: Finder) -> int | None:
+    if not value.strip() and parameter.type == "integer":
+        return None
+    if not re.fullmatch(r"[+-]?\d{1,19}", value):
+        raise ValueError(value)
+    limit = INTEGER_RANGES[parameter.type]
+    number = int(value)
+    if not -limit <= number < limit:
+        raise ValueError(value)
+    return number
+
+
+def _double(_parameter: Parameter, value: str, _find: Finder) -> float | None:
+    return float(value) if value.strip() else None
+
+
+def _date(_parameter: Parameter, value: str, _find: Finder) -> datetime:
+    for pattern in DATE_FORMATS:
+        try:
+            parsed = datetime.strptime(value, pattern)
+        except ValueError:
+            continue
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    raise _UnparsableError
+
+
+def _uuid(parameter: Parameter, value: str, find: Finder) -> Resource | UnknownNumber | int:
+    if value == str(NO_ID):
+        return NO_ID
+    if not parameter.since and not UUID.fullmatch(value) and re.fullmatch(r"[+-]?\d{1,18}", value):
+        if int(value) < 1:
+            raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+        return find(parameter.entities, value) or UnknownNumber(int(value))
+    found = find(parameter.entities, value) if UUID.fullmatch(value) else None
+    if found is None:
+        raise _InvalidError(
+            f"Invalid parameter {parameter.name} value={value} due to incorrect long value format, or entity does not "
+            "exist or due to incorrect parameter annotation for the field in api cmd class."
+        )
+    return found
+
+
+def _list(parameter: Parameter, value: str, find: Finder) -> list[Any]:
+    convert = {"uuid": _uuid, "integer": _integer, "long": _integer, "short": _integer}.get(parameter.items)
+    tokens = [token for token in value.split(",") if token]
+    if convert is None:
+        return tokens
+    element = Parameter(
+        name=parameter.name,
+        type=parameter.items,
+        entities=parameter.entities,
+        since=parameter.since,
+    )
+    return [convert(element, token, find) for token in tokens]
+
+
+def _map(_parameter: Parameter, value: Any, _find: Finder) -> Any:
+    return value
+
+
+CONVERTERS: dict[str, Callable[[Parameter, Any, Finder], Any]] = {
+    "string": _string,
+    "boolean": _boolean,
+    "integer": _integer,
+    "long": _integer,
+    "short": _integer,
+    "double": _double,
+    "date": _date,
+    "uuid": _uuid,
+    "list": _list,
+    "map": _map,
+    "object": _map,
+}
+
+
+def _positive(parameter: Parameter, value: str) -> None:
+    if parameter.type in INTEGER_RANGES and not (re.fullmatch(r"\+?\d{1,18}", value) and int(value) >= 1):
+        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+
+
+def _not_empty(parameter: Parameter, value: str) -> None:
+    if not value.strip():
+        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+
+
+def _uuid_text(parameter: Parameter, value: str) -> None:
+    if not UUID.fullmatch(value):
+        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+
+
+def _host_name(parameter: Parameter, value: str) -> None:
+    if not HOST_LABEL.fullmatch(value) or value[0].isdigit():
+        raise _InvalidError(
+            f"Invalid value provided for API arg: {parameter.name} - it can contain ASCII letters 'a' through 'z', the "
+            "digits '0' through '9', and the hyphen ('-'), must be between 1 and 63 characters long, and can't start or "
+            'end with "-" and can\'t start with digit'
+        )
+
+
+CHECKS: dict[str, Callable[[Parameter, str], None]] = {
+    "PositiveNumber": _positive,
+    "NotNullOrEmpty": _not_empty,
+    "UuidString": _uuid_text,
+    "RFCComplianceDomainName": _host_name,
+}
+
+
+def map_entries(value: Any) -> list[dict[str, str]]:
+    """The entries of a map parameter in the order of their index: ``[{"key": "a", "value": "b"}, …]``."""
+    if not isinstance(value, dict):
+        return []
+    return [value[index] for index in sorted(value, key=lambda text: (len(text), text))]
+
+
+def plain_map(value: Any) -> dict[str, str]:
+    """A map parameter as one dict, for both ways of writing one.
+
+    ``details[0].rootdisksize=5`` and ``tags[0].key=rootdisksize&tags[0].value=5`` both give ``{"rootdisksize": "5"}``.
+    """
+    merged: dict[str, str] = {}
+    for entry in map_entries(value):
+        if "key" in entry and set(entry) <= {"key", "value"}:
+            merged[entry["key"]] = entry.get("value", "")
+        else:
+            merged.update(entry)
+    return merged

@@ -1,0 +1,106 @@
+"""A simulated management server: one cloud behind its two ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from cs_matrix_pytest.environments.model import Fault
+from cs_matrix_pytest.simulator.clock import Clock
+from cs_matrix_pytest.simulator.cloud import Cloud
+from cs_matrix_pytest.simulator.errors import ApiError
+from cs_matrix_pytest.simulator.wire.server import ApiHandler, IntegrationHandler, Port
+
+LOOPBACK = "127.0.0.1"
+
+
+class Simulator:
+    """CloudStack on loopback: the integration port and the API port, on free ports unless told otherwise."""
+
+    def __init__(
+        self,
+        *,
+        hypervisor: str = "simulator",
+        networking: str = "advanced",
+        faults: Mapping[str, Fault] | None = None,
+        ready: bool = True,
+        host: str = LOOPBACK,
+        integration_port: int = 0,
+        api_port: int = 0,
+    ) -> None:
+        """``ready`` builds a zone of ``networking`` with hosts of ``hypervisor``; without, it is a fresh install."""
+        self.cloud = Cloud(hypervisor=hypervisor)
+        self._networking = networking
+        self._host = host
+        if ready:
+            from cs_matrix_pytest.simulator.ready import build_ready_zone
+
+            build_ready_zone(self.cloud, networking)
+        self.cloud.order_faults(faults or {})
+        self._integration = Port(self.cloud, (host, integration_port), IntegrationHandler)
+        try:
+            self._api = Port(self.cloud, (host, api_port), ApiHandler)
+        except OSError:
+            self._integration.server_close()
+            raise
+
+    @property
+    def clock(self) -> Clock:
+        return self.cloud.clock
+
+    @property
+    def integration_port(self) -> int:
+        return self._integration.port
+
+    @property
+    def api_port(self) -> int:
+        return self._api.port
+
+    def start(self) -> Simulator:
+        """Answer requests, in threads."""
+        self._integration.start()
+        self._api.start()
+        return self
+
+    def stop(self) -> None:
+        """Close both ports and every connection."""
+        self._integration.stop()
+        self._api.stop()
+
+    def __enter__(self) -> Simulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self, command: str, **params: Any) -> dict[str, Any]:
+        """Run a command in process as SYSTEM (`Cloud.run`)."""
+        return self.cloud.run(command, **params)
+
+    def marvin_config(self) -> dict[str, Any]:
+        """A Marvin config that points at this server and describes its zones."""
+        from cs_matrix_pytest.simulator.ready import describe_zones
+
+        return {
+            "zones": describe_zones(self.cloud),
+            "mgtSvr": [
+                {
+                    "mgtSvrIp": self._host,
+                    "port": self.integration_port,
+                    "user": "root",
+                    "passwd": "password",
+                    "hypervisor": self.cloud.hypervisor,
+                    "useHttps": "False",
+                    "certCAPath": "NA",
+                    "certPath": "NA",
+                }
+            ],
+            "dbSvr": {"dbSvr": self._host, "passwd": "cloud", "db": "cloud", "port": 3306, "user": "cloud"},
+            "logger": {"LogFolderPath": "."},
+        }
+
+
+__all__ = ["ApiError", "Simulator"]

@@ -1,0 +1,134 @@
+"""What the simulated cloud holds: tables of resources, found by uuid and by the internal number."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, ClassVar, Generic, TypeVar
+
+from cs_matrix_pytest.simulator.clock import Clock
+
+
+def new_uuid() -> str:
+    """A random uuid as CloudStack writes them."""
+    return str(uuid.uuid4())
+
+
+NOT_YET = datetime.min.replace(tzinfo=timezone.utc)
+"""When a resource was created that no store has yet."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Resource:
+    """Anything with an identity. The store sets ``number`` (the database's id), ``created`` and ``removed``.
+
+    A removed resource stays findable by its uuid, as CloudStack keeps removed rows, but is in no list.
+    """
+
+    entities: ClassVar[tuple[str, ...]] = ()
+    """Response classes under which parameters name this resource (``UserVmResponse``)."""
+    label: ClassVar[str] = "resource"
+    """What error texts call it."""
+    resource_type: ClassVar[str] = ""
+    """What tags, annotations and details call it (``UserVm``); empty where it can have none."""
+
+    id: str = field(default_factory=new_uuid)
+    number: int = 0
+    created: datetime = NOT_YET
+    removed: datetime | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+
+R = TypeVar("R", bound=Resource)
+
+
+class Table(Generic[R]):
+    """All resources of one class, in order of creation."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._live: dict[str, R] = {}
+        self._by_number: dict[int, R] = {}
+        self._removed: dict[str, R] = {}
+
+    def add(self, resource: R) -> R:
+        """Keep a new resource; it gets the next number."""
+        if not resource.number:
+            resource.number = next(self._numbers)
+        self._live[resource.id] = resource
+        self._by_number[resource.number] = resource
+        return resource
+
+    def remove(self, resource: R) -> None:
+        """Take a resource out of every list; it stays findable with ``removed=True``."""
+        if self._live.pop(resource.id, None) is not None:
+            self._removed[resource.id] = resource
+
+    def get(self, id: str, *, removed: bool = False) -> R | None:
+        """The resource of this uuid."""
+        found = self._live.get(id)
+        return self._removed.get(id) if found is None and removed else found
+
+    def by_number(self, number: int) -> R | None:
+        """The resource of this internal number, removed ones included."""
+        return self._by_number.get(number)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __contains__(self, resource: R) -> bool:
+        return resource.id in self._live
+
+    def where(self, test: Callable[[R], bool] | None = None, **attributes: Any) -> list[R]:
+        """Resources whose attributes equal these and that pass ``test``."""
+        return [
+            resource
+            for resource in self._live.values()
+            if all(getattr(resource, name) == value for name, value in attributes.items())
+            and (test is None or test(resource))
+        ]
+
+    def first(self, test: Callable[[R], bool] | None = None, **attributes: Any) -> R | None:
+        """The oldest of `where`, or None."""
+        for resource in self._live.values():
+            if all(getattr(resource, name) == value for name, value in attributes.items()) and (
+                test is None or test(resource)
+            ):
+                return resource
+        return None
+
+
+class Store:
+    """The tables, one per resource class, made as they are first used."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tables: dict[type[Resource], Table[Any]] = {}
+
+    def table(self, kind: type[R]) -> Table[R]:
+        """The table of exactly this class."""
+        table = self._tables.get(kind)
+        if table is None:
+            table = self._tables[kind] = Table()
+        return table
+
+    def add(self, resource: R) -> R:
+        """Keep a new resource in its class's table, created now."""
+        if resource.created is NOT_YET:
+            resource.created = self._clock.datetime()
+        return self.table(type(resource)).add(resource)
+
+    def remove(self, resource: Resource) -> None:
+        """Remove a resource now."""
+        resource.removed = self._clock.datetime()
+        self.table(type(resource)).remove(resource)
+
+    def __contains__(self, resource: Resource) -> bool:
+        return resource in self.table(type(resource))

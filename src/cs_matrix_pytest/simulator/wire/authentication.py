@@ -1,0 +1,130 @@
+"""Who asks: signatures (ApiServer.verifyRequest) and login sessions (ApiServlet)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from cs_matrix_pytest.simulator.access import command_allowed
+from cs_matrix_pytest.simulator.call import Caller
+from cs_matrix_pytest.simulator.models.iam import ApiKeyPair, Domain, User
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+EXPIRES_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+
+
+def signature(params: Mapping[str, str], secret: str, *, ignore_case: bool = False) -> str:
+    """The signature of a request: HMAC-SHA1 over its sorted, quoted, lower-cased parameters.
+
+    Values are quoted as Java's URLEncoder does: ``*`` stays, ``~`` becomes ``%7E``, a blank ``%20``.
+    """
+    names = sorted(
+        (name for name in params if name.lower() != "signature"), key=str.lower if ignore_case else lambda name: name
+    )
+    unsigned = "&".join(f"{name}={quote(params[name], safe='*').replace('~', '%7E')}" for name in names).lower()
+    return base64.b64encode(hmac.new(secret.encode(), unsigned.encode(), hashlib.sha1).digest()).decode()
+
+
+def signed_caller(cloud: Cloud, params: Mapping[str, str]) -> Caller | None:
+    """The user that signed a request, or None for whatever is wrong with key, signature, expiry or command."""
+    command = cloud.api.get(params.get("command", ""))
+    given = {name.lower(): value for name, value in params.items()}
+    api_key, signed = given.get("apikey"), given.get("signature")
+    if command is None or not command.served or api_key is None or signed is None:
+        return None
+    if given.get("signatureversion") == "3" and not _in_time(cloud, given.get("expires")):
+        return None
+    found = key_pair(cloud, api_key)
+    if found is None:
+        return None
+    user, keys = found
+    if user.state != "enabled" or user.account.state != "enabled" or not command_allowed(user, command.name):
+        return None
+    for ignore_case in (False, True):
+        expected = signature(params, keys.secret_key, ignore_case=ignore_case)
+        if hmac.compare_digest(expected.encode(), signed.encode()):
+            return Caller(user, keys=api_key)
+    return None
+
+
+def _in_time(cloud: Cloud, expires: str | None) -> bool:
+    if expires is None:
+        return False
+    try:
+        until = datetime.strptime(expires, EXPIRES_FORMAT)
+    except ValueError:
+        return False
+    return until > datetime.fromtimestamp(cloud.clock.now(), timezone.utc)
+
+
+def key_pair(cloud: Cloud, api_key: str) -> tuple[User, ApiKeyPair] | None:
+    """The user who has this API key, and the pair."""
+    for user in cloud.store.table(User):
+        for keys in user.keys:
+            if keys.api_key == api_key:
+                return user, keys
+    return None
+
+
+@dataclass
+class Sessions:
+    """Logged-in users by JSESSIONID."""
+
+    _sessions: dict[str, tuple[User, str]] = field(default_factory=dict)
+
+    def login(self, cloud: Cloud, params: Mapping[str, str]) -> tuple[str, str, User] | None:
+        """Check a user name and password: (session id, session key, user), or None."""
+        path = (params.get("domain") or "/").strip("/")
+        domain_id = params.get("domainid") or params.get("domainId")
+        for user in cloud.store.table(User):
+            domain = user.account.domain
+            below_root = "/".join(domain.path.split("/")[1:])
+            here = domain.id == domain_id if domain_id else below_root == path or domain.path == path
+            if (
+                here
+                and user.username == params.get("username")
+                and user.password == params.get("password")
+                and user.state == "enabled"
+                and user.account.state == "enabled"
+            ):
+                session, key = f"node0{secrets.token_hex(12)}.node0", secrets.token_urlsafe(20)
+                self._sessions[session] = (user, key)
+                return session, key, user
+        return None
+
+    def knows(self, session: str) -> bool:
+        """True for the id of a session that is logged in."""
+        return session in self._sessions
+
+    def caller(self, session: str | None, key: str | None) -> Caller | None:
+        """The user of a session, if the session key is right; a wrong key ends the session."""
+        known = self._sessions.get(session or "")
+        if known is None:
+            return None
+        user, expected = known
+        if key is None or not hmac.compare_digest(key.encode(), expected.encode()):
+            self.end(session)
+            return None
+        return Caller(user)
+
+    def end(self, session: str | None) -> bool:
+        """Log out; False where there was no such session."""
+        return self._sessions.pop(session or "", None) is not None
+
+
+def domain_number(cloud: Cloud, params: Mapping[str, str]) -> int:
+    """The internal number of the domain that a login names, ROOT's where it names none."""
+    path = (params.get("domain") or "/").strip("/")
+    for domain in cloud.store.table(Domain):
+        if "/".join(domain.path.split("/")[1:]) == path:
+            return domain.number
+    return 1

@@ -1,0 +1,315 @@
+"""The two ports of a management server, each a threaded HTTP server on top of one cloud."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from cs_matrix_pytest.simulator.access import command_allowed
+from cs_matrix_pytest.simulator.models.iam import User
+from cs_matrix_pytest.simulator.wire.authentication import Sessions, domain_number, signed_caller
+from cs_matrix_pytest.simulator.wire.rendering import render
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+MOST_BODY = 16 * 1024**2
+"""Bytes of a POST body that are read; a larger one is refused."""
+IDLE_SECONDS = 60
+"""How long a connection may be silent before it is closed."""
+UNVERIFIED = "unable to verify user credentials and/or request signature"
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-XSS-Protection", "1;mode=block"),
+    *(
+        ("content-security-policy", policy)
+        for policy in ("1", "default-src=none", "script-src=self", "connect-src=self", "img-src=self", "style-src=self")
+    ),
+)
+OPEN_COMMANDS = frozenset({"listOauthProvider", "listGuiThemes"})
+"""Commands that are answered without knowing who asks."""
+
+
+class Port(ThreadingHTTPServer):
+    """One listening port. Each connection has a thread, which a silent client cannot hold for ever."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 256
+    # Threads end with their connections; joining them would wait for idle keep-alive clients.
+    block_on_close = False
+
+    def __init__(self, cloud: Cloud, address: tuple[str, int], handler: type[CloudStackHandler]) -> None:
+        super().__init__(address, handler)
+        self.cloud = cloud
+        self.sessions = Sessions()
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away or sends rubbish is its own business."""
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, name=f"cloudstack:{self.port}", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Stop listening and drop the connections that are open."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            self._open.discard(connection)
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class CloudStackHandler(BaseHTTPRequestHandler):
+    """What both ports share."""
+
+    server: Port
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server_version = "Jetty"
+    sys_version = ""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not logged: their parameters hold secrets."""
+
+    def query(self) -> dict[str, str]:
+        """The query string's parameters, the first of each name."""
+        return first_values(urlsplit(self.path).query)
+
+    def reply(self, status: int, content: bytes, headers: list[tuple[str, str]]) -> None:
+        """Send an answer and nothing else."""
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+        self.wfile.flush()
+
+
+def first_values(query: str) -> dict[str, str]:
+    """A query string as a dict; of a name that stands twice, the first value."""
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        values.setdefault(name, value)
+    return values
+
+
+class IntegrationHandler(CloudStackHandler):
+    """The open port (8096): any path, no authentication, the caller is SYSTEM, every answer closes its connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        params = self.query()
+        cloud = self.server.cloud
+        name = params.pop("command", None)
+        as_json = next((value for key, value in params.items() if key.lower() == "response"), "xml").lower() == "json"
+        if name is None:
+            status, envelope, body = 432, "errorresponse", unknown("Invalid request, no command sent")
+        else:
+            status, envelope, body = cloud.execute(cloud.system_caller, name, params)
+        self.close_connection = True
+        kind = "application/json; charset=UTF-8" if as_json else "text/xml"
+        self.reply(status, render(envelope, body, as_json=as_json), [("Content-Type", kind), ("Connection", "Close")])
+
+    # A body is not read on this port, so a POST is its query string.
+    do_POST = do_GET
+
+
+def unknown(text: str) -> dict[str, Any]:
+    """The body of an error about the command itself."""
+    return {"uuidList": [], "errorcode": 432, "cserrorcode": 9999, "errortext": text}
+
+
+class ApiHandler(CloudStackHandler):
+    """The API port (8080): ``/client/api``, by session or by signature."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer({})
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit() or int(length) > MOST_BODY:
+            self.close_connection = True
+            self.reply(413, b"", [])
+            return
+        self._answer(first_values(self.rfile.read(int(length)).decode("utf-8", "replace")))
+
+    def _answer(self, posted: Mapping[str, str]) -> None:
+        path = urlsplit(self.path).path
+        if path == "/client/api":
+            self._api({**posted, **self.query()})
+        elif path in ("/", "/client"):
+            host = self.headers.get("Host", "localhost")
+            self.reply(301, b"", [("Location", f"http://{host}/client/")])
+        elif path == "/client/":
+            page = (
+                b"<!doctype html><title>CloudStack</title><p>A simulated CloudStack. Its API is at /client/api.</p>\n"
+            )
+            self.reply(200, page, [("Content-Type", "text/html")])
+        else:
+            self.reply(404, b"", [])
+
+    def _api(self, params: dict[str, str]) -> None:
+        name = params.get("command", "")
+        if name == "login":
+            self._login(params)
+            return
+        if name == "logout":
+            self._logout(params)
+            return
+        cloud = self.server.cloud
+        with cloud.lock:
+            caller, refused = self._caller(params)
+            if caller is None and name in OPEN_COMMANDS:
+                caller = cloud.system_caller
+            if caller is None:
+                command = cloud.api.get(name)
+                envelope = command.envelope if command is not None and command.served else "errorresponse"
+                if not name:
+                    envelope = "null"
+                self._reply(params, 401, envelope, {"uuidList": [], "errorcode": 401, "errortext": refused})
+                return
+            request = {key: value for key, value in params.items() if key not in NOT_PARAMETERS}
+            status, envelope, body = cloud.execute(caller, name, request)
+        self._reply(params, status, envelope, body)
+
+    def _caller(self, params: Mapping[str, str]) -> tuple[Any, str]:
+        session = self._session()
+        if session is not None:
+            given = params.get("sessionkey") or self.headers.get("sessionkey")
+            caller = self.server.sessions.caller(session, given)
+            if caller is None:
+                return None, UNVERIFIED if given else "unable to verify user credentials"
+            if not command_allowed(caller.user, params.get("command", "")):
+                return None, (
+                    f"The given command '{params.get('command')}' either does not exist, is not available for user."
+                )
+            return caller, ""
+        return signed_caller(self.server.cloud, params), UNVERIFIED
+
+    def _session(self) -> str | None:
+        try:
+            cookies = SimpleCookie(self.headers.get("Cookie", ""))
+        except CookieError:
+            return None
+        found = cookies.get("JSESSIONID")
+        return None if found is None or not self.server.sessions.knows(found.value) else found.value
+
+    def _login(self, params: Mapping[str, str]) -> None:
+        if self.command != "POST":
+            self._reply_text(params, 405, b"Please use HTTP POST to authenticate using this API")
+            return
+        cloud = self.server.cloud
+        with cloud.lock:
+            entry = self.server.sessions.login(cloud, params)
+            if entry is None:
+                text = (
+                    f"Failed to authenticate user {params.get('username')} in domain {domain_number(cloud, params)}; "
+                    "please provide valid credentials"
+                )
+                self._reply(params, 531, "loginresponse", {"uuidList": [], "errorcode": 531, "errortext": text})
+                return
+            session, key, user = entry
+            body = login_body(cloud, user, key)
+        cookies = [
+            ("Set-Cookie", f"JSESSIONID={session}; Path=/client"),
+            ("Set-Cookie", f"sessionkey={key};HttpOnly;SameSite=Lax"),
+            ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ]
+        self._reply(params, 200, "loginresponse", body, cookies)
+
+    def _logout(self, params: Mapping[str, str]) -> None:
+        if self.server.sessions.end(self._session()):
+            self._reply(params, 200, "logoutresponse", {"description": "success"})
+            return
+        text = "Session not found for the logout process."
+        error = {"uuidList": [], "errorcode": 431, "cserrorcode": 9999, "errortext": text}
+        self._reply(params, 431, "logoutresponse", error)
+
+    def _reply(
+        self,
+        params: Mapping[str, str],
+        status: int,
+        envelope: str,
+        body: dict[str, Any],
+        headers: list[tuple[str, str]] | None = None,
+    ) -> None:
+        as_json = params.get("response", "xml").lower() == "json"
+        described = [("X-Description", one_line(body["errortext"]))] if status not in (200, 401, 531) else []
+        varying = [("Vary", "Accept-Encoding, User-Agent")] if status == 200 else []
+        self.reply(
+            status,
+            render(envelope, body, as_json=as_json),
+            [
+                ("Content-Type", f"{'application/json' if as_json else 'text/xml'};charset=utf-8"),
+                *(headers or []),
+                *described,
+                *SECURITY_HEADERS,
+                *varying,
+            ],
+        )
+
+    def _reply_text(self, params: Mapping[str, str], status: int, content: bytes) -> None:
+        as_json = params.get("response", "xml").lower() == "json"
+        kind = f"{'application/json' if as_json else 'text/xml'};charset=utf-8"
+        self.reply(status, content, [("Content-Type", kind), *SECURITY_HEADERS])
+
+
+NOT_PARAMETERS = frozenset({"command", "apiKey", "apikey", "signature", "sessionkey", "signatureVersion", "expires"})
+
+
+def one_line(text: str) -> str:
+    """A text that may stand in a header."""
+    return " ".join(str(text).split()).encode("latin-1", "replace").decode("latin-1")
+
+
+def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
+    """What a successful login answers."""
+    account = user.account
+    return {
+        "username": user.username,
+        "userid": user.id,
+        "domainid": account.domain.id,
+        "timeout": 1800,
+        "account": account.name,
+        "firstname": user.first_name,
+        "lastname": user.last_name,
+        "type": str(int(account.type)),
+        "timezone": user.timezone or "UTC",
+        "timezoneoffset": "0.0",
+        "registered": "false",
+        "sessionkey": key,
+        "is2faenabled": "false",
+        "is2faverified": "true",
+        "issuerfor2fa": "CloudStack",
+        "managementserverid": cloud.management_server_id,
+    }
