@@ -95,7 +95,9 @@ def test_defaults_merge_deeply(write):
 @pytest.mark.parametrize("version", ["8.0", "7.10", "24", "1e3", "no", "on", "2024-01-02", "0x10", "1_000"])
 def test_a_version_stays_as_it_was_written(write, version):
     file = load_environments(
-        write(f"version: 1\nenvironments:\n  on: {{simulator: embedded, hypervisor: {{type: kvm, version: {version}}}}}")
+        write(
+            f"version: 1\nenvironments:\n  on: {{simulator: embedded, hypervisor: {{type: kvm, version: {version}}}}}"
+        )
     )
     assert file.environments["on"].context.hypervisor.version == version
 

@@ -105,7 +105,9 @@ def environment(config: Path | None, **secrets: str) -> Environment:
 
 
 def test_whole_line_comments_go_and_other_hashes_stay(write):
-    text = "# a license\n  # indented\n" + json.dumps(PLAIN, indent=1).replace('"dbSvr": {', '\n\t# here too\n"dbSvr": {', 1)
+    text = "# a license\n  # indented\n" + json.dumps(PLAIN, indent=1).replace(
+        '"dbSvr": {', '\n\t# here too\n"dbSvr": {', 1
+    )
     assert load_marvin_config(write(text)) == PLAIN
 
 

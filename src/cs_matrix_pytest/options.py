@@ -101,10 +101,10 @@ def read_options(config: pytest.Config) -> Options:
     option = config.option
 
     def path(name: str) -> Path | None:
-        given = getattr(option, name)
+        given: str | None = getattr(option, name)
         if given:
             return (config.invocation_params.dir / given).absolute()
-        ini = config.getini(name)
+        ini: str = config.getini(name)
         # Paths in an ini file are relative to it, as pytest's own are.
         return ((config.inipath or config.rootpath / "pytest.ini").parent / ini).absolute() if ini else None
 

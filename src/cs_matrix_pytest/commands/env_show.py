@@ -93,5 +93,6 @@ def _storage(storage: Storage) -> str:
 
 
 def _where(environment: Environment) -> str:
-    words = ["embedded simulator"] if environment.embedded else []
-    return ", ".join([*words, *([str(environment.marvin_config)] if environment.marvin_config else [])])
+    simulator = "embedded simulator" if environment.embedded else None
+    config = os.path.relpath(environment.marvin_config) if environment.marvin_config else None
+    return ", ".join(filter(None, (simulator, config)))

@@ -28,4 +28,4 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with console.capture() as capture:
         console.print(table)
     # Written by print, so that a closed pipe is the program's to handle and not rich's.
-    print("\n".join(line.rstrip() for line in capture.get().strip("\n").split("\n")))
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n"))

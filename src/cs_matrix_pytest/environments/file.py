@@ -81,8 +81,13 @@ def load_environments(path: Path) -> EnvironmentsFile:
     validate(document, schema)
     data = document.value
     defaults = data.get("defaults", {})
+    inherited = _lines(document, 1, "defaults").get(("defaults",), {})
+    lines = _lines(document, 2, "environments")
     environments = {
-        name: _environment(document, name, _merged(defaults, own)) for name, own in data["environments"].items()
+        name: _environment(
+            document, name, _merged(defaults, own), {**inherited, **lines.get(("environments", name), {})}
+        )
+        for name, own in data["environments"].items()
     }
     return EnvironmentsFile(path, data.get("lab", DEFAULT_LAB), environments, tuple(data.get("applicability", ())))
 
@@ -97,12 +102,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _environment(document: Document, name: str, data: Mapping[str, Any]) -> Environment:
+def _environment(document: Document, name: str, data: Mapping[str, Any], lines: Mapping[str, int]) -> Environment:
     where: Where = ("environments", name)
-    lines = {
-        **_lines_below(document, ("defaults",)),
-        **_lines_below(document, where),
-    }
 
     def wrong(key: str, what: str, hint: str) -> UserError:
         line = lines.get(key, document.line(where))
@@ -144,9 +145,13 @@ def _environment(document: Document, name: str, data: Mapping[str, Any]) -> Envi
     )
 
 
-def _lines_below(document: Document, where: Where) -> dict[str, int]:
-    depth = len(where)
-    return {dotted(at[depth:]): line for at, line in document.lines.items() if at[:depth] == where and len(at) > depth}
+def _lines(document: Document, depth: int, section: str) -> dict[Where, dict[str, int]]:
+    """Lines of the keys below each place that is ``depth`` steps down in a section of the file."""
+    lines: dict[Where, dict[str, int]] = {}
+    for where, line in document.lines.items():
+        if where[0] == section and len(where) > depth:
+            lines.setdefault(where[:depth], {})[dotted(where[depth:])] = line
+    return lines
 
 
 def _fault(data: Mapping[str, Any]) -> Fault:

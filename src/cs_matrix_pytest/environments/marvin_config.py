@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
@@ -93,7 +92,7 @@ def resolve_config(environment: Environment, environ: Mapping[str, str] = os.env
     if environment.marvin_config is None:
         raise _wrong(environment, "marvin_config", "this environment has no Marvin configuration", None)
     try:
-        config = copy.deepcopy(load_marvin_config(environment.marvin_config))
+        config = load_marvin_config(environment.marvin_config)
     except UserError as error:
         if error.line is None and not environment.marvin_config.exists():
             raise _wrong(environment, "marvin_config", f"{error.file} does not exist", error.hint) from None
@@ -144,10 +143,11 @@ def _put(environment: Environment, config: dict[str, Any], path: str, value: str
             known = [str(each) for each in (holder if isinstance(holder, dict) else range(_length(holder)))]
             hint = near(step, known) or (f"there are: {', '.join(known)}" if known else None)
             raise _wrong(environment, f"secrets.{path}", f"{environment.marvin_config} has no {here}", hint)
+        current = holder.get(key) if isinstance(holder, dict) else holder[key]
         if not last:
-            holder = holder[key]
-        elif isinstance(holder, dict) and isinstance(holder.get(key), (dict, list)):
-            what = f"{here} in {environment.marvin_config} is {kind_of(holder[key])}, not a value to replace"
+            holder = current
+        elif isinstance(current, (dict, list)):
+            what = f"{here} in {environment.marvin_config} is {kind_of(current)}, not a value to replace"
             raise _wrong(environment, f"secrets.{path}", what, None)
         else:
             holder[key] = value

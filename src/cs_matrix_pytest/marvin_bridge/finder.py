@@ -1,18 +1,19 @@
 """Making the Marvin that was located importable, under the names of either Marvin."""
+# ruff: noqa: ARG002 - the signatures are the import system's
 
 from __future__ import annotations
 
+import gc
 import importlib
-import importlib.util
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
-
 
 from .locate import Marvin
 
@@ -82,14 +83,15 @@ class MarvinFinder(MetaPathFinder):
             if error.name == real:
                 return None  # the import system then names what the suite asked for
             raise
-        return ModuleSpec(name, _Alias(module), origin=getattr(module, "__file__", None))
+        return ModuleSpec(name, AlreadyLoaded(module), origin=getattr(module, "__file__", None))
 
     def _ported_spec(self, name: str) -> ModuleSpec | None:
         if self._ported is None:
             from .port44.additions import ADDITIONS
             from .port44.cache import ported_package
 
-            self._ported = ported_package(self.marvin.path)
+            with _collector_paused():
+                self._ported = ported_package(self.marvin.path)
             self._additions = ADDITIONS
         code = self._ported.get(name)
         if code is None:
@@ -109,6 +111,18 @@ class MarvinFinder(MetaPathFinder):
         return spec
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Marvin's API is 460 modules of classes that stay: searching them for garbage costs a quarter of their import."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _PortedModule(InspectLoader):
     """Executes a ported module, then lets it have what newer suites expect of it."""
 
@@ -120,7 +134,8 @@ class _PortedModule(InspectLoader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(self._code, module.__dict__)
+        with _collector_paused():
+            exec(self._code, module.__dict__)
         if self._addition is not None:
             self._addition(module)
 
@@ -141,11 +156,11 @@ class _QuietSource(SourceFileLoader):
     def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return super().source_to_code(data, path, _optimize=_optimize)  # type: ignore[call-arg,no-any-return]
+            return super().source_to_code(data, path, _optimize=_optimize)
 
 
-class _Alias(Loader):
-    """Gives a module that is there already under a second name."""
+class AlreadyLoaded(Loader):
+    """Gives the import system a module that is there already, unchanged."""
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
@@ -155,7 +170,7 @@ class _Alias(Loader):
         return self._module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has just set the alias's
+        module.__spec__ = self._spec  # the import system has just set its own
 
 
 class _EmptyPackage(Loader):
@@ -164,5 +179,3 @@ class _EmptyPackage(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         pass
-
-

@@ -23,7 +23,7 @@ _NEEDED = ("__init__.py", "cloudstackConnection.py", "cloudstackTestClient.py", 
 
 _PYTHON2 = re.compile(rb"^\s*(?:print\s+[\"']|except\s+\w+\s*,\s*\w+\s*:)", re.MULTILINE)
 _SETUP_VERSION = re.compile(r"^VERSION\s*=\s*[\"']([^\"']+)[\"']", re.MULTILINE)
-_DIST_INFO = re.compile(r"(?P<name>cloudstack[_-]marvin|marvin)-(?P<version>[^-]+)\.(?:dist|egg)-info$", re.IGNORECASE)
+_DIST_INFO = re.compile(r"(?P<name>cloudstack[_-]marvin|marvin)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def _package_of_tree(source: Path) -> Path:
     if (package / "__init__.py").is_file():
         return package
     if not source.is_dir():
-        raise UserError("the CloudStack source tree does not exist", file=source, hint="--cs-source takes its top folder")
+        raise UserError(
+            "the CloudStack source tree does not exist", file=source, hint="--cs-source takes its top folder"
+        )
     for above in (source, *source.absolute().parents):
         if (above / "tools" / "marvin" / "marvin" / "__init__.py").is_file():
             hint = f"It lies within one; give its top folder: --cs-source={above}"

@@ -1,10 +1,10 @@
 """The little of nose that suites import, for where nose itself cannot be imported: it is not there, or its import fails
 (nose 1.3.7 on Python 3.12 and newer). A nose that works is left alone."""
+# ruff: noqa: ARG002 - the signatures are the import system's
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 import unittest
@@ -14,6 +14,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, TypeVar
+
+from .finder import AlreadyLoaded
 
 _T = TypeVar("_T")
 _ROOT = "nose"
@@ -106,27 +108,24 @@ class NoseFinder(MetaPathFinder):
         if fullname not in _CONTENTS:
             return None
         if fullname == _ROOT:
-            if self._real_works():
-                return None
+            if (nose := self._real_nose()) is not None:
+                return ModuleSpec(fullname, AlreadyLoaded(nose))
         elif not isinstance(getattr(sys.modules[_ROOT].__spec__, "loader", None), _StandIn):
             return None
         return ModuleSpec(fullname, _StandIn(), is_package="__path__" in _CONTENTS[fullname]())
 
-    def _real_works(self) -> bool:
-        """Import the real one, out of this finder's sight; what it warns of is not for who runs CloudStack's tests."""
+    def _real_nose(self) -> ModuleType | None:
+        """Nose imported out of this finder's sight; what it warns of is not for who runs CloudStack's tests."""
         sys.meta_path.remove(self)
         try:
-            if importlib.util.find_spec(_ROOT) is None:
-                return False
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module("nose.plugins.attrib")
-            return True
+                return importlib.import_module(_ROOT)
         except Exception:
-            return False
-        finally:
-            # Also after success: the import that asked must load it as its own, or find the stand-in.
             _forget()
+            return None
+        finally:
             sys.meta_path.insert(0, self)
 
 

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from cs_matrix_pytest.environments.masking import MASK
+from cs_matrix_pytest.environments.secret_names import is_secret_name
+
 Mask = Callable[[str], str]
 
 LOG_LINES = 300
@@ -21,19 +24,12 @@ API_CALLS = 200
 # (adding a host, a cluster) take minutes.
 TIMEOUT = (15, 1800)
 
-_HIDDEN = "***"
-_SECRET_NAMES = frozenset({"signature", "apikey", "secretkey", "securitykey", "password", "passwd", "sessionkey"})
-_SECRET_VALUE = re.compile(
-    r"""(\b(?:signature|apikey|secretkey|securitykey|password|passwd|sessionkey)  # the name
-         (?:\ by\ Marvin)?["']?\s*[=:]\s*)                # =, "name": , name :
-        (?:b?(["'])(?:\\.|(?!\2).)*\2|[^&\s,}\]"']+)      # a quoted value, or one up to the next parameter""",
-    re.VERBOSE | re.IGNORECASE,
-)
+_BYTES_REPR = re.compile(r"\bb(?=['\"])")
 
 
 def without_secrets(text: str, mask: Mask) -> str:
-    """``text`` masked by ``mask``, and the values of keys, signatures and passwords hidden wherever they are named."""
-    return _SECRET_VALUE.sub(rf"\1{_HIDDEN}", mask(text))
+    """``text`` masked by ``mask``, which knows text but not the ``b'…'`` that a modern Marvin logs its signature as."""
+    return mask(_BYTES_REPR.sub("", text))
 
 
 @dataclass(frozen=True)
@@ -206,26 +202,26 @@ def _call(
     mask: Mask,
 ) -> ApiCall:
     parameters = {
-        str(name): _HIDDEN if str(name).lower() in _SECRET_NAMES else without_secrets(str(value), mask)
+        str(name): MASK if is_secret_name(str(name)) else without_secrets(str(value), mask)
         for name, value in payload.items()
         if name not in ("command", "response")
     }
     if failure is not None:
-        text = without_secrets(f"{type(failure).__name__}: {failure}" if isinstance(failure, BaseException) else failure, mask)
+        text = without_secrets(
+            f"{type(failure).__name__}: {failure}" if isinstance(failure, BaseException) else failure, mask
+        )
         return ApiCall(command, parameters, seconds, None, error=text)
     answer = _answer(response)
     job_result = answer.get("jobresult") if answer.get("jobstatus") == 2 else None
     error = job_result if isinstance(job_result, dict) else answer
-    text = error.get("errortext")
-    if text is None and (response.status_code >= 400 or not answer):
-        text = _beginning(response) if response.status_code >= 400 else None
+    reason = error.get("errortext") or (_beginning(response) if response.status_code >= 400 else None)
     return ApiCall(
         command,
         parameters,
         seconds,
         response.status_code,
         error.get("errorcode"),
-        without_secrets(str(text), mask) if text is not None else None,
+        without_secrets(str(reason), mask) if reason is not None else None,
         answer.get("jobid") or parameters.get("jobid"),
     )
 

@@ -7,11 +7,9 @@ writes the record folds the notes of one test into one line of it.
 from __future__ import annotations
 
 import unittest
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from types import TracebackType
-from typing import Any
 
 import pytest
 

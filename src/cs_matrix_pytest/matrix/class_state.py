@@ -8,7 +8,7 @@ are put back as they were when the class is done in an environment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 # Classes of these packages are shared by every suite and carry no state of one.
 _FOREIGN = frozenset({"marvin", "unittest", "builtins", "abc", "typing"})
@@ -17,7 +17,7 @@ _PYTHONS_OWN = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_ab
 _MARVINS_BASE = ("marvin.cloudstackTestCase", "cloudstackTestCase")
 
 
-def is_marvin_class(obj: object) -> bool:
+def is_marvin_class(obj: object) -> TypeGuard[type]:
     """True for a class that descends from Marvin's ``cloudstackTestCase``; Marvin need not be imported to tell."""
     return isinstance(obj, type) and any((c.__module__, c.__name__) == _MARVINS_BASE for c in obj.__mro__)
 
@@ -25,6 +25,11 @@ def is_marvin_class(obj: object) -> bool:
 def is_marvins_own(obj: type) -> bool:
     """True for a class of Marvin itself, which a suite imports but does not define."""
     return obj.__module__.partition(".")[0] == "marvin"
+
+
+def suite_classes(cls: type) -> list[type]:
+    """`cls` and what it inherits from suites, without Marvin's and Python's own classes."""
+    return [each for each in cls.__mro__ if each.__module__.partition(".")[0] not in _FOREIGN]
 
 
 def in_environment(original: type) -> type:
@@ -78,10 +83,9 @@ class ClassState:
     def __init__(self, original: type) -> None:
         self._attributes: list[tuple[type, dict[str, Any]]] = []
         self._restorers: dict[int, Callable[[], None]] = {}
-        for cls in original.__mro__:
-            if cls.__module__.partition(".")[0] not in _FOREIGN:
-                self._attributes.append((cls, dict(vars(cls))))
-                self._remember(vars(cls).values())
+        for cls in suite_classes(original):
+            self._attributes.append((cls, dict(vars(cls))))
+            self._remember(vars(cls).values())
 
     def _remember(self, values: Any) -> None:
         waiting = list(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TypeGuard
 
 import pytest
 
@@ -12,9 +12,9 @@ from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.class_state import is_marvin_class, is_marvins_own
 from cs_matrix_pytest.matrix.naming import test_id, without_environment
-
-if TYPE_CHECKING:
-    from cs_matrix_pytest.matrix.plan import Plan
+from cs_matrix_pytest.matrix.plan import PLAN, Plan, make_plan, why_unused
+from cs_matrix_pytest.matrix.pytest_private import MarvinClass, MarvinTest, Surroundings
+from cs_matrix_pytest.options import read_options
 
 ENVIRONMENT_ARGUMENT = "cs_env"
 
@@ -35,26 +35,19 @@ def marvin_classes(
     name: str,
     obj: object,
     environments: tuple[Environment, ...],
-    surroundings: Any,
+    surroundings: Surroundings,
 ) -> list[pytest.Collector] | None:
     """The collectors for `obj`: one per environment for a Marvin class, none for a class of Marvin itself.
 
-    None leaves the object to pytest: anything else, and everything where no environment is selected.
+    None leaves anything else to pytest. `surroundings` as for `MarvinClass.of`.
     """
     if not is_marvin_class(obj):
         return None
-    assert isinstance(obj, type)
     if is_marvins_own(obj):
         return []
-    if not environments:
-        return None
-    from cs_matrix_pytest.matrix.pytest_private import MarvinClass
-
     return [
-        MarvinClass.of(
-            obj, environment, parent=collector, name=name, more_tests=attributed_tests, surroundings=surroundings
-        )
-        for environment in environments
+        MarvinClass.of(obj, each, parent=collector, name=name, more_tests=attributed_tests, surroundings=surroundings)
+        for each in environments
     ]
 
 
@@ -69,16 +62,15 @@ def attributed_tests(cls: type) -> Iterator[str]:
             yield name
 
 
-def is_marvin_item(item: pytest.Item) -> bool:
+def is_marvin_item(item: pytest.Item) -> TypeGuard[pytest.Function]:
     """True for a test of a Marvin class, in an environment or in none."""
     return isinstance(item, pytest.Function) and is_marvin_class(item.cls)
 
 
 def environment_of(item: pytest.Item) -> Environment | None:
     """The environment that an item runs in; None for one that has nothing to do with the matrix."""
-    environment = getattr(item, "environment", None)
-    if isinstance(environment, Environment):
-        return environment
+    if isinstance(item, MarvinTest):
+        return item.environment
     callspec = getattr(item, "callspec", None)
     chosen = callspec.params.get(ENVIRONMENT_ARGUMENT) if callspec else None
     return chosen if isinstance(chosen, Environment) else None
@@ -105,6 +97,22 @@ def attributes_of_item(item: pytest.Item) -> dict[str, object]:
         found = {**marked, **(attributes_of(function, getattr(item, "cls", None)) if function else {})}
         item.stash[_ATTRIBUTES] = found
     return found
+
+
+def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Everything between pytest's collection and its own ``-m`` and ``-k``. Raises `pytest.UsageError`."""
+    plan = config.stash.get(PLAN, None)
+    if plan is None:
+        try:
+            plan = make_plan(read_options(config), config.rootpath)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+    mark(items, config)
+    deselect(items, plan, config)
+    if plan.environments:
+        skip_unfit(items, plan)
+    else:
+        skip_without_environment(items, plan, config)
 
 
 def mark(items: list[pytest.Item], config: pytest.Config) -> None:
@@ -134,7 +142,8 @@ def deselect(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> Non
         return
     from cs_matrix_pytest.selection.expressions import ExpressionError
 
-    selected, left_out = [], []
+    selected: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         function = item.function if isinstance(item, pytest.Function) else None
         marked = None if is_marvin_item(item) else attributes_of_item(item)
@@ -169,11 +178,13 @@ def skip_unfit(items: list[pytest.Item], plan: Plan) -> None:
             item.add_marker(pytest.mark.skip(reason=reason), append=False)
 
 
-def skip_without_environment(items: list[pytest.Item], reason: str) -> None:
-    """Skip the Marvin tests of a session that has no environment."""
-    for item in items:
-        if is_marvin_item(item):
-            item.add_marker(pytest.mark.skip(reason=reason), append=False)
+def skip_without_environment(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> None:
+    """Skip the Marvin tests of a session that has no environment, and say what there is."""
+    homeless = [item for item in items if is_marvin_item(item)]
+    if homeless:
+        skip = pytest.mark.skip(reason=why_unused(plan.options, config.rootpath))
+        for item in homeless:
+            item.add_marker(skip, append=False)
 
 
 def parametrize_native(metafunc: pytest.Metafunc, environments: tuple[Environment, ...]) -> None:

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
+from cs_matrix_pytest.environments.masking import Masker
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
 from cs_matrix_pytest.matrix.plan import Plan
 
 if TYPE_CHECKING:
-    from cs_matrix_pytest.environments.facts import Facts
-    from cs_matrix_pytest.environments.masking import Masker
     from cs_matrix_pytest.marvin_bridge.connect import Connection
     from cs_matrix_pytest.simulator import Simulator
 
 PATIENCE = 10
-"""A check that found an environment down is not repeated for this many times as long as it took.
+"""After a check that found an environment down there is none for this many times as long as it took.
 
-A server that refuses answers at once and is asked before every test; one that lets each request time out must not cost
-a time-out per test."""
+A server that refuses at once is asked again before every test; one that lets requests time out does not cost a time-out
+per test."""
 
-
-class Blocked(pytest.fail.Exception):
-    """The environment, not the product: pytest shows the message alone, the record says blocked."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
+_MARVIN_SPELLING = {
+    "kvm": "KVM",
+    "vmware": "VMware",
+    "xenserver": "XenServer",
+    "hyperv": "Hyperv",
+    "lxc": "LXC",
+    "ovm": "Ovm",
+    "ovm3": "Ovm3",
+    "baremetal": "BareMetal",
+    "simulator": "Simulator",
+}
+"""Hypervisor types as CloudStack spells them, which some suites compare with."""
 
 
 class EnvironmentSession:
-    """The live side of one environment. Nothing is contacted before `require`."""
+    """The live side of one environment. Nothing is contacted before it is needed."""
 
     def __init__(self, environment: Environment, plan: Plan, masker: Masker, trouble: str | None = None) -> None:
         """`trouble` is why the environment was found unusable before the first test, if it was."""
@@ -45,132 +52,167 @@ class EnvironmentSession:
         self._connection: Connection | None = None
         self._simulator: Simulator | None = None
         self._trouble = trouble
-        self._ask_again = 0.0
-        self._doubtful = trouble is not None
+        self._doubted = trouble is not None
+        self._patient_until = 0.0
 
     @property
     def connection(self) -> Connection:
-        """Marvin, connected. Only after `require`."""
+        """Marvin, connected. Raises EnvironmentUnusable."""
         if self._connection is None:
-            self.require()
-        assert self._connection is not None
+            self._connection = self._connect()
         return self._connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether Marvin is connected."""
+        return self._connection is not None
+
     def require(self) -> None:
-        """Open the environment if it is not; where it was down, look whether it is back. Raises Blocked."""
-        if self._doubtful:
-            self._look_again()
-        if self._connection is None:
-            try:
-                self._open()
-            except UserError as error:
-                self._resources.close()
-                self._resources = ExitStack()
-                self._simulator = None
-                self._down(str(error) if isinstance(error, EnvironmentUnusable) else f"cannot be used: {error}", 0.0)
-                raise self._blocked() from None
+        """See to it that tests can run: open the environment, or where it was down look whether it is back.
+
+        Raises EnvironmentUnusable, always with the same words for the same trouble.
+        """
+        if self._doubted:
+            if time.monotonic() < self._patient_until:
+                raise self._unusable()
+            if self.trouble() is not None:
+                raise self._unusable()
+        try:
+            _ = self.connection
+        except UserError as error:
+            self._found(str(error), time.monotonic())
+            raise self._unusable() from None
+
+    def doubt(self) -> None:
+        """Have the next `require` ask the server first: at the beginning of a class."""
+        self._doubted = not self.environment.embedded
 
     def trouble(self) -> str | None:
-        """Whether the server died: what is wrong with it now, or None. One request to a lab, none to a simulator."""
-        if self._simulator is not None:
+        """What is wrong with the environment now, or None: one request to a lab, none to an embedded simulator."""
+        if self.environment.embedded:
             return None
-        started = time.monotonic()
-        wrong = self._reachable()
-        if wrong is not None:
-            self._down(wrong, time.monotonic() - started)
-            return self._message()
-        self._doubtful, self._trouble = False, None
-        return None
+        from cs_matrix_pytest.environments.probe import reachable
 
-    def suspect(self) -> None:
-        """Have the next `require` ask the server first: for the beginning of a class."""
-        if self._simulator is None and self._connection is not None:
-            self._doubtful = True
+        started = time.monotonic()
+        wrong = reachable(self._plan.configs[self.environment.name].config)
+        self._found(wrong, started)
+        return None if wrong is None else self._unusable().what
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """While a test of this environment runs: time is virtual if the environment is embedded."""
-        clock = None if self._simulator is None or self._plan.options.real_time else self._simulator.clock
-        if clock is None:
+    def running(self, modules: Iterable[ModuleType]) -> Iterator[None]:
+        """While a test runs: in an embedded environment the time that `modules` and Marvin see is the simulator's."""
+        if not self.environment.embedded or self._plan.options.real_time:
             yield
             return
         from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 
-        with VirtualTime(clock):
+        with VirtualTime(self._started_simulator().cloud, modules):
             yield
 
-    def close(self) -> None:
-        """Give everything back: Marvin's connection, the simulator, the private configuration file."""
+    def close(self) -> Path | None:
+        """Give everything back; the folder with Marvin's logs, if Marvin was connected."""
+        connection, self._connection, self._simulator = self._connection, None, None
         self._resources.close()
-        self._connection = None
-        self._simulator = None
+        return connection.moved if connection else None
 
-    def _message(self) -> str:
-        return self._masker.mask(f"environment {self.environment.name} is blocked: {self._trouble}")
+    def _found(self, trouble: str | None, since: float) -> None:
+        now = time.monotonic()
+        self._trouble, self._doubted = trouble, trouble is not None
+        self._patient_until = now + PATIENCE * (now - since)
 
-    def _blocked(self) -> Blocked:
-        return Blocked(self._message())
+    def _unusable(self) -> EnvironmentUnusable:
+        text = f"environment {self.environment.name} cannot be used: {self._trouble}"
+        return EnvironmentUnusable(self._masker.mask(text))
 
-    def _down(self, trouble: str, took: float) -> None:
-        self._trouble = trouble
-        self._doubtful = True
-        self._ask_again = time.monotonic() + PATIENCE * took
-
-    def _look_again(self) -> None:
-        if self._trouble is not None and time.monotonic() < self._ask_again:
-            raise self._blocked()
-        if not self.environment.embedded and self.trouble() is not None:
-            raise self._blocked()
-        self._doubtful = False
-
-    def _reachable(self) -> str | None:
-        from cs_matrix_pytest.environments.probe import reachable
-
-        return reachable(self._plan.configs[self.environment.name].config)
-
-    def _open(self) -> None:
-        """Raises EnvironmentUnusable, or UserError for a configuration that Marvin cannot use."""
+    def _connect(self) -> Connection:
         from cs_matrix_pytest.environments.marvin_config import write_private
-
-        config = self._start_simulator() if self.environment.embedded else self._lab_config()
-        path = self._resources.enter_context(write_private(config))
-        self._connection = self._connect(path)
-        self._resources.callback(self._connection.close)
-
-    def _lab_config(self) -> dict[str, Any]:
-        return self._plan.configs[self.environment.name].config
-
-    def _start_simulator(self) -> dict[str, Any]:
-        from cs_matrix_pytest.simulator import Simulator
+        from cs_matrix_pytest.marvin_bridge.connect import connect
 
         environment = self.environment
-        given = self._plan.configs.get(environment.name)
-        simulator = Simulator(
-            hypervisor=environment.context.hypervisor.type,
-            networking=environment.context.networking,
-            faults=environment.faults,
-            config=given.config if given else None,
-            zone=environment.zone,
-        )
-        self._simulator = self._resources.enter_context(simulator)
-        return simulator.marvin_config()
+        assert self._plan.marvin is not None
+        hypervisor = environment.context.hypervisor.type
+        with write_private(self._config()) as path:
+            connection = connect(
+                self._plan.marvin,
+                path,
+                zone=environment.zone,
+                hypervisor=_MARVIN_SPELLING.get(hypervisor, hypervisor),
+                log_folder=self._plan.options.report if environment.embedded else None,
+                deploy=environment.embedded and environment.marvin_config is not None,
+                mask=self._masker.mask,
+            )
+        self._resources.callback(connection.close, echo=lambda _: None)
+        _hide_from_capture(connection.logger)
+        return connection
 
-    def _connect(self, path: Any) -> Connection:
-        raise NotImplementedError
+    def _config(self) -> dict[str, Any]:
+        given = self._plan.configs.get(self.environment.name)
+        if not self.environment.embedded:
+            assert given is not None
+            return given.config
+        own = self._started_simulator().marvin_config()
+        if given is None:
+            return own
+        # What the file says of servers is for a lab: here the simulator is the server.
+        return {**given.config, **{key: own[key] for key in ("mgtSvr", "dbSvr") if key in own}}
+
+    def _started_simulator(self) -> Simulator:
+        if self._simulator is None:
+            from cs_matrix_pytest.simulator import Simulator
+
+            environment = self.environment
+            simulator = Simulator(
+                hypervisor=environment.context.hypervisor.type,
+                networking=environment.context.networking,
+                faults=environment.faults,
+                ready=environment.marvin_config is None,
+            )
+            self._simulator = self._resources.enter_context(simulator)
+        return self._simulator
 
 
-def look_at(environment: Environment, plan: Plan) -> tuple[Environment, Facts | None, list[str], str | None]:
-    """A lab before the first test: (environment with the server's facts, the facts, warnings, why it is unusable)."""
+def _hide_from_capture(logger: logging.Logger) -> None:
+    """Take a logger out of the registry, where pytest (9.2) finds it though it does not propagate.
+
+    A failing test's report has Marvin's log lines in a section of their own; they should not be there twice.
+    """
+    registry = logging.Logger.manager.loggerDict
+    for name in [name for name, each in registry.items() if each is logger]:
+        del registry[name]
+
+
+def deploy(environment: Environment, plan: Plan, masker: Masker) -> None:
+    """Have Marvin deploy a lab's data centre from its configuration. Raises EnvironmentUnusable, UserError."""
+    from cs_matrix_pytest.environments.marvin_config import write_private
+    from cs_matrix_pytest.marvin_bridge.connect import connect
+
+    assert plan.marvin is not None
+    with write_private(plan.configs[environment.name].config) as path:
+        connect(plan.marvin, path, zone=environment.zone, deploy=True, mask=masker.mask).close(echo=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Look:
+    """An environment before the first test, with its server's facts; `trouble` is why it cannot be used, if so."""
+
+    environment: Environment
+    acs_version: str | None = None
+    warnings: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+def look_at(environment: Environment, plan: Plan) -> Look:
+    """Ask a lab for its facts."""
     from cs_matrix_pytest.environments.facts import merge_facts
     from cs_matrix_pytest.environments.probe import probe
 
     try:
         facts = probe(plan.configs[environment.name].config, environment.zone)
     except EnvironmentUnusable as error:
-        return environment, None, [], str(error)
+        return Look(environment, trouble=str(error))
     if facts.zone is None:
-        wanted = f"the zone {environment.zone!r}" if environment.zone else "its configuration's zone"
-        there = ", ".join(facts.zones) or "none"
-        return environment, facts, [], f"{facts.url} has not {wanted}; zones there: {there}"
+        wanted = f"no zone {environment.zone!r}" if environment.zone else "not the zone of its configuration"
+        trouble = f"{facts.url} has {wanted}; zones there: {', '.join(facts.zones) or 'none'}"
+        return Look(environment, facts.acs_version, trouble=trouble)
     merged, warnings = merge_facts(environment, facts)
-    return merged, facts, warnings, None
+    return Look(merged, facts.acs_version, tuple(warnings))

@@ -8,7 +8,9 @@ import pytest
 
 from cs_matrix_pytest.environments.file import open_environments
 from cs_matrix_pytest.environments.model import Environment
+from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.collection import attributes_of_item, environment_of, is_marvin_item
+from cs_matrix_pytest.matrix.pytest_private import run_collected
 from cs_matrix_pytest.options import read_options
 from cs_matrix_pytest.selection.tags import render, tag_table
 
@@ -30,8 +32,20 @@ def _place(environment: Environment) -> str:
 
 def list_tags(items: Iterable[pytest.Item]) -> list[str]:
     """The tags and attributes of the collected tests as lines; a test counts once however many environments it has."""
-    tests = {}
+    tests: dict[str, dict[str, object]] = {}
     for item in items:
         if is_marvin_item(item) or environment_of(item) is not None:
             tests.setdefault(item.nodeid.partition("[")[0], attributes_of_item(item))
     return render(tag_table(tests.values()))
+
+
+def show(config: pytest.Config) -> int | pytest.ExitCode:
+    """Print what was asked for; the exit code is 0. Raises `pytest.UsageError` for an environments file that is wrong."""
+    if config.option.cs_list_envs:
+        try:
+            lines = list_environments(config)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+        print(*lines, sep="\n")
+        return pytest.ExitCode.OK
+    return run_collected(config, lambda session: print(*list_tags(session.items), sep="\n"))

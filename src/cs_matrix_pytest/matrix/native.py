@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cs_matrix_pytest.environments.model import Environment
+if TYPE_CHECKING:
+    from cs_matrix_pytest.environments.model import Environment
 
 
 @pytest.fixture(scope="session")
 def cs_env(request: pytest.FixtureRequest) -> Environment:
     """The environment that the test runs in, once for each that is selected: its `name`, `context` and `zone`."""
-    environment = getattr(request, "param", None)
-    if not isinstance(environment, Environment):
+    environment: Environment | None = getattr(request, "param", None)
+    if environment is None:
         from cs_matrix_pytest.matrix.plan import why_unused
         from cs_matrix_pytest.options import read_options
 
-        pytest.skip(why_unused(read_options(request.config), request.config))
+        pytest.skip(why_unused(read_options(request.config), request.config.rootpath))
     return environment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,8 +35,11 @@ class Plan:
     marvin: Marvin | None = None
 
 
-def make_plan(options: Options, config: pytest.Config) -> Plan:
-    """Check and resolve everything that the user gave; files are read, no server is asked.
+PLAN = pytest.StashKey[Plan]()
+
+
+def make_plan(options: Options, root: Path) -> Plan:
+    """Check and resolve everything that the user gave; files are read, no server is asked. `root` is pytest's rootdir.
 
     Raises UserError: environments file, environment names, Marvin configurations, expressions, Marvin itself.
     """
@@ -51,7 +55,7 @@ def make_plan(options: Options, config: pytest.Config) -> Plan:
     from cs_matrix_pytest.environments.marvin_config import resolve_config
     from cs_matrix_pytest.marvin_bridge.locate import locate
 
-    file = open_environments(options.environments_file, config.rootpath)
+    file = open_environments(options.environments_file, root)
     environments = tuple(file.select(options.environments))
     return Plan(
         options,
@@ -73,12 +77,12 @@ def _rules(file: EnvironmentsFile) -> tuple[Rule, ...]:
         raise UserError(error.what, file=file.path, key=f"applicability.{error.key}", hint=error.hint) from None
 
 
-def why_unused(options: Options, config: pytest.Config) -> str:
+def why_unused(options: Options, root: Path) -> str:
     """Why Marvin classes are skipped without ``--cs-env``: what there is to choose from, or how to get it."""
     from cs_matrix_pytest.environments.file import open_environments
 
     try:
-        file = open_environments(options.environments_file, config.rootpath)
+        file = open_environments(options.environments_file, root)
     except UserError as error:
         if error.file is None:
             return "needs an environment, and there is no environments file: make one with `cs-matrix env init`"

@@ -18,12 +18,10 @@ from _pytest.unittest import TestCaseFunction, UnitTestCase
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.matrix.class_state import in_environment
 
-try:
-    from _pytest.nodeid import NodeId
-except ImportError:  # pytest < 9.2 keeps node ids as text
-    NodeId = None
+__all__ = ["MarvinClass", "MarvinTest", "Surroundings", "run_collected"]
 
-__all__ = ["MarvinClass", "MarvinTest", "run_collected"]
+Surroundings = Callable[["MarvinClass"], AbstractContextManager[object]]
+"""What a class runs in: entered before its ``setUpClass``, left after its ``tearDownClass``."""
 
 
 class MarvinClass(UnitTestCase):
@@ -36,7 +34,7 @@ class MarvinClass(UnitTestCase):
     environment: Environment
     original: type
     more_tests: Callable[[type], Iterable[str]]
-    surroundings: Callable[[MarvinClass], AbstractContextManager[object]]
+    surroundings: Surroundings
 
     @classmethod
     def of(
@@ -47,12 +45,11 @@ class MarvinClass(UnitTestCase):
         parent: pytest.Collector,
         name: str,
         more_tests: Callable[[type], Iterable[str]],
-        surroundings: Callable[[MarvinClass], AbstractContextManager[object]],
+        surroundings: Surroundings,
     ) -> MarvinClass:
         """The collector of `original`, which `parent` has under `name`.
 
-        `more_tests` names methods that are tests though unittest does not take them for such. `surroundings` is entered
-        before ``setUpClass`` and left after ``tearDownClass``.
+        `more_tests` names methods that are tests though unittest does not take them for such.
         """
         node: MarvinClass = cls.from_parent(parent, name=name)
         node.environment = environment
@@ -121,8 +118,10 @@ class MarvinTest(TestCaseFunction):
 
 def _readdress(node: pytest.Item | pytest.Collector, path: str, names: tuple[str, ...], params: str | None) -> None:
     """Give `node` another node id than the one that pytest made from its parent's."""
-    if NodeId is None:
-        node._nodeid = "::".join((path, *names)) + (f"[{params}]" if params else "")
+    try:
+        from _pytest.nodeid import NodeId
+    except ImportError:  # pytest before 9.2 keeps node ids as text
+        node._nodeid = "::".join((path, *names)) + (f"[{params}]" if params else "")  # type: ignore[union-attr]
     else:
         node._id = NodeId(path=path, names=names, params=params)
 

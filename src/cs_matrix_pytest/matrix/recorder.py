@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cs_matrix_pytest import __version__
+from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.attempts import AttemptFolder, short
 from cs_matrix_pytest.matrix.naming import module_id, split_nodeid, test_id
 from cs_matrix_pytest.matrix.plan import selection_record
@@ -46,12 +48,10 @@ class Recorder:
         self._folder = AttemptFolder()
         self._writer: RecordWriter | None = None
         self._not_collected: set[str] = set()
-        self.deselected = 0
-        self.matrix: Matrix | None = None
-        self.trouble: str | None = None
+        self._matrix: Matrix | None = None
+        self._trouble: str | None = None
 
-    def begin(self) -> None:
-        """Write the run's first line. Raises UserError where that fails."""
+    def _begin(self) -> RecordWriter:
         now = datetime.now(timezone.utc)
         commit = self._options.commit
         environments = {
@@ -72,7 +72,7 @@ class Recorder:
             },
             selection=selection_record(self._session.plan, self._config),
         )
-        self._writer = RecordWriter(record_path(self.folder, run.run), run)
+        return RecordWriter(record_path(self.folder, run.run), run)
 
     def report(self, report: pytest.TestReport) -> None:
         """Take one report of one phase of one test; a finished test is in the record when this returns."""
@@ -105,31 +105,56 @@ class Recorder:
             self._write(Untested(test, name, reason, level="class" if inner else "module"))
 
     def _write(self, line: Attempt | Untested | None) -> None:
-        if line is None or self._writer is None:
+        if line is None:
             return
+        # Begun with the first line, so that a session that runs nothing leaves no record.
+        self._writer = self._writer or self._begin()
         if isinstance(line, Attempt):
             self._writer.attempt(line)
         else:
             self._writer.untested(line)
 
-    def finish(self, exit_code: int) -> None:
-        """Write the run's last line, then the reports of all runs in the folder. Raises UserError."""
+    def finish(self, exit_code: int) -> bool:
+        """Write the run's last line, then the reports over all runs in the folder; False if that failed."""
+        if self._writer is None:
+            return True
+        try:
+            self._writer.end(exit_code)
+            self._matrix = self._report()
+        except UserError as error:
+            self._trouble = str(error)
+        return self._trouble is None
+
+    def _report(self) -> Matrix:
         from cs_matrix_pytest.outcomes.matrix import compute_matrix
         from cs_matrix_pytest.outcomes.record import read_folder
         from cs_matrix_pytest.reports import write_reports
 
-        if self._writer is None:
-            return
-        self._writer.end(exit_code)
-        self._writer = None
-        self.matrix = compute_matrix(
+        matrix = compute_matrix(
             read_folder(self.folder),
             self.catalogue,
             generated=instant(datetime.now(timezone.utc)),
             window=self._options.window,
             settle=self._options.settle,
         )
-        write_reports(self.folder, self.matrix, xunit_unstable=self._options.xunit_unstable)
+        write_reports(self.folder, matrix, xunit_unstable=self._options.xunit_unstable)
+        self._config.hook.pytest_cs_report(matrix=matrix, folder=self.folder)
+        return matrix
+
+    def show(self, terminal: Any) -> None:
+        """The matrix at the end of pytest's output, or why there is none."""
+        if self._trouble is not None:
+            terminal.write_sep("=", "compatibility matrix", red=True)
+            terminal.write_line(f"no reports: {self._trouble}")
+        elif self._matrix is not None:
+            from cs_matrix_pytest.reports.terminal import render
+
+            writer = terminal._tw
+            encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+            terminal.write_sep("=", "compatibility matrix")
+            text = render(self._matrix, writer.fullwidth, writer.hasmarkup, encoding=encoding)
+            terminal.write(self._session.masker.mask(text))
+            terminal.write_line(f"reports: {self.folder}")
 
 
 def cause_of(text: str) -> str:
@@ -137,6 +162,3 @@ def cause_of(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line[1:].strip() for line in lines if line.startswith("E ")]
     return (marked or lines or ["it could not be collected"])[-1]
-
-
-

@@ -11,7 +11,7 @@ _SPREADING = frozenset({"load", "worksteal"})
 """xdist's modes that send single tests to whichever worker is free; the others keep classes together already."""
 
 
-class ClassPerEnvironmentScheduling(LoadScopeScheduling):
+class ClassPerEnvironmentScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Sends a class in one environment to one worker, and every other test on its own, as ``--dist=load`` would.
 
     ``path::TestX::test_a[kvm-adv]`` goes with all of ``path::TestX`` in ``kvm-adv``, so that ``setUpClass`` runs once.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from cs_matrix_pytest.environments.masking import Masker
 from cs_matrix_pytest.environments.model import Context, Environment
-from cs_matrix_pytest.matrix.environment_session import EnvironmentSession, look_at
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.matrix.environment_session import EnvironmentSession, Look, deploy, look_at
 from cs_matrix_pytest.matrix.plan import Plan
-
-if TYPE_CHECKING:
-    from cs_matrix_pytest.matrix.recorder import Recorder
-
-SESSION = pytest.StashKey["MatrixSession"]()
 
 
 class MatrixSession:
@@ -26,30 +23,38 @@ class MatrixSession:
         self.plan = plan
         self.environments: tuple[Environment, ...] = plan.environments
         self.masker = Masker(secret for config in plan.configs.values() for secret in config.secrets)
-        self.recorder: Recorder | None = None
-        """Writes the run record; only the process that sees all reports has one."""
+        self.last_class: object = None
+        """The collector of the test that ran last."""
         self.versions: dict[str, str | None] = {}
         """ACS version of each environment, as far as known."""
         self._troubles: dict[str, str] = {}
         self._sessions: dict[str, EnvironmentSession] = {}
 
-    def look_around(self) -> Iterator[str]:
-        """Ask the labs for their facts, all at once; yields a warning for each fact that the file has otherwise."""
-        from concurrent.futures import ThreadPoolExecutor
+    def look_around(self, hook: Any) -> Iterator[str]:
+        """Deploy what is to be deployed, then learn the facts of every environment; labs are asked all at once.
 
+        Yields a warning for each fact that the environments file has otherwise. `hook` is pytest's, for
+        ``pytest_cs_facts``. What cannot be used is remembered as blocked; nothing is raised for it.
+        """
         labs = [each for each in self.environments if not each.embedded]
-        if not labs:
-            return
-        with ThreadPoolExecutor(len(labs)) as pool:
-            seen = {each.name: result for each, result in zip(labs, pool.map(self._look_at, labs), strict=True)}
-        for name, (_, facts, warnings, trouble) in seen.items():
-            self.versions[name] = facts.acs_version if facts else None
-            if trouble is not None:
-                self._troubles[name] = trouble
-            yield from map(self.masker.mask, warnings)
-        self.environments = tuple(seen[each.name][0] if each.name in seen else each for each in self.environments)
+        with ThreadPoolExecutor(max(1, len(labs))) as pool:
+            seen = dict(zip((each.name for each in labs), pool.map(self._look_at, labs), strict=True))
+        found = []
+        for environment in self.environments:
+            look = seen.get(environment.name) or Look(environment, acs_version=_simulated_version())
+            yield from map(self.masker.mask, look.warnings)
+            self.versions[environment.name] = look.acs_version
+            if look.trouble is not None:
+                self._troubles[environment.name] = look.trouble
+            found.append(_with_facts(look.environment, hook.pytest_cs_facts(environment=look.environment)))
+        self.environments = tuple(found)
 
-    def _look_at(self, environment: Environment) -> Any:
+    def _look_at(self, environment: Environment) -> Look:
+        if self.plan.options.deploy:
+            try:
+                deploy(environment, self.plan, self.masker)
+            except UserError as error:
+                return Look(environment, trouble=str(error))
         return look_at(environment, self.plan)
 
     def handout(self) -> dict[str, Any]:
@@ -86,3 +91,20 @@ class MatrixSession:
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+
+
+SESSION = pytest.StashKey[MatrixSession]()
+
+
+def _simulated_version() -> str:
+    from cs_matrix_pytest.simulator.metadata import load_fresh_install
+
+    return str(load_fresh_install()["acs_version"])
+
+
+def _with_facts(environment: Environment, answers: Iterable[Mapping[str, Any]]) -> Environment:
+    """The environment with what ``pytest_cs_facts`` says of it; of several answers the first wins a fact."""
+    context = environment.context.as_dict()
+    for facts in reversed(list(answers)):
+        context |= facts
+    return replace(environment, context=Context.from_dict(context))

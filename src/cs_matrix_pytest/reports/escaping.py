@@ -27,7 +27,6 @@ def xml_text(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    category = unicodedata.category(character)
-    if category in ("Cc", "Zl", "Zp", "Zs"):
-        return " "
-    return "" if category in ("Cf", "Cs", "Cn") else character
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Zs") else ""

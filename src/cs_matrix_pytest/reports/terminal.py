@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -24,7 +25,7 @@ _NARROWEST = 40
 _TITLE_WIDTHS = (18, 34)
 """A feature's title wraps rather than take room from the environments: what it gets at least and at most."""
 
-_HEADER_WIDTH = 24
+_HEADER_WIDTH = 32
 _GAP = 2
 
 _RULED = "    \n    \n {0}{0} \n    \n    \n    \n    \n    \n"
@@ -54,7 +55,7 @@ _STYLES = {
 }
 
 _LEGEND = (
-    (Outcome.COMPATIBLE, "every test that ran passed"),
+    (Outcome.COMPATIBLE, "the tests that ran pass"),
     (Outcome.FAILING, "a test fails"),
     (Outcome.UNSTABLE, "a test gave both answers"),
     (Outcome.UNTESTED, "nothing ran"),
@@ -72,6 +73,7 @@ def render(
     """
     from rich.console import Console
 
+    encoding = _known(encoding)
     signs = _UNICODE if _can_show(_UNICODE, encoding) else _ASCII
     out = StringIO()
     console = Console(
@@ -176,19 +178,21 @@ class _Page:
                 squares.setdefault((name, cell.context), {})[cell.feature] = share
         names = [name for name, _ in squares]
         return [
-            _Column(self._name(name) if names.count(name) == 1 else f"{self._name(name)} ({context})", shares)
+            _Column(
+                self._name(name) if names.count(name) == 1 else f"{self._name(name)} ({printable(context)})", shares
+            )
             for (name, context), shares in sorted(squares.items())
         ]
 
     def _fitted(self, columns: Sequence[_Column], features: Sequence[str]) -> Iterator[Sequence[_Column]]:
         """The columns in as few tables as the width allows, evenly."""
         widths = [self._column_width(column, features) + _GAP for column in columns]
-        least = min(_TITLE_WIDTHS[0], self._title_width(features))
+        least = self._least_title_width(features)
         tables = next(
             (
                 count
                 for count in range(1, len(columns) + 1)
-                if all(least + sum(part) <= self.console.width for part in _parts(widths, count))
+                if all(least + sum(part) < self.console.width for part in _parts(widths, count))
             ),
             len(columns),
         )
@@ -200,17 +204,18 @@ class _Page:
         from rich.text import Text
 
         taken = sum(self._column_width(column, features) + _GAP for column in columns)
-        room = min(max(self.console.width - taken, _TITLE_WIDTHS[0]), _TITLE_WIDTHS[1])
+        least = self._least_title_width(features)
+        room = min(max(self.console.width - taken - 1, least), _TITLE_WIDTHS[1])
         # Explicit widths: what rich would take from a column that is too wide, it takes from the words.
         table = Table(
             box=Box(_RULED.format(self.signs.rule), ascii=self.signs is _ASCII),
             show_edge=False,
-            pad_edge=False,
             padding=(0, 1, 0, 0),
         )
-        table.add_column(Text(title), width=min(self._title_width([*features], len(title)), room), overflow="fold")
+        width = min(max(self._title_width(features), len(title)), room)
+        table.add_column(Text(title), width=width, overflow="fold")
         for column in columns:
-            width = min(self._column_width(column, features), self.console.width - _TITLE_WIDTHS[0] - _GAP)
+            width = min(self._column_width(column, features), self.console.width - least - _GAP - 1)
             table.add_column(Text(column.header), width=width, overflow="fold")
         area: str | None = None
         grouped = any(self.matrix.features[feature].area for feature in features)
@@ -238,10 +243,14 @@ class _Page:
 
     def _column_width(self, column: _Column, features: Sequence[str]) -> int:
         squares = (len(self._square_text(column.squares.get(feature))) for feature in features)
-        return max(min(len(column.header), _HEADER_WIDTH), *squares, 0)
+        longest_word = max(map(len, column.header.split()), default=0)
+        return max(min(longest_word, _HEADER_WIDTH), *squares, 0)
 
-    def _title_width(self, features: Iterable[str], least: int = 0) -> int:
-        return max([least, *(len(self._title(feature)) + 2 for feature in features)])
+    def _title_width(self, features: Iterable[str]) -> int:
+        return max(len(self._title(feature)) + 2 for feature in features)
+
+    def _least_title_width(self, features: Iterable[str]) -> int:
+        return min(_TITLE_WIDTHS[0], max(self._title_width(features), len("CloudStack")))
 
     def _ordered_features(self, ids: Iterable[str]) -> list[str]:
         """By area, those without one last; then by title."""
@@ -323,9 +332,16 @@ def _parts(items: Sequence[_Item], count: int) -> Iterator[Sequence[_Item]]:
 def _can_show(signs: _Signs, encoding: str) -> bool:
     try:
         "".join([*signs.of.values(), signs.rule, signs.ellipsis]).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
+    except UnicodeEncodeError:
         return False
     return True
+
+
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        return "ascii"
 
 
 def _short(test: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
+from xml.etree import ElementTree
 
 from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
@@ -36,9 +36,10 @@ def render(matrix: Matrix, *, unstable: str = "passed") -> bytes:
                 suite.append(_case(cell, name, matrix.features[cell.feature].title, share, unstable))
         xml.append(suite)
     xml.update_statistics()
-    out = BytesIO()
-    xml.write(out, pretty=True)
-    return out.getvalue()
+    root = ElementTree.fromstring(xml.tostring())
+    ElementTree.indent(root)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _case(cell: Cell, environment: str, title: str, share: Share, unstable: str) -> Any:

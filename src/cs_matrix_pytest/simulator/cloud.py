@@ -20,11 +20,22 @@ from cs_matrix_pytest.simulator.faults import Faults
 from cs_matrix_pytest.simulator.limits import Limits
 from cs_matrix_pytest.simulator.metadata import Api, Command, load_api, load_fresh_install
 from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
+from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.parameters import parse
 from cs_matrix_pytest.simulator.registry import Answer, Listing, Registry, Success
 from cs_matrix_pytest.simulator.store import Resource, Store, new_uuid
 
 logger = logging.getLogger(__name__)
+
+INSTANCE_TYPES = {
+    "VirtualMachine": "UserVm",
+    "Volume": "Volume",
+    "Host": "Host",
+    "DomainRouter": "DomainRouter",
+    "Account": "Account",
+    "StoragePool": "PrimaryStorage",
+}
+"""The instance types of jobs whose resources show the job that works on them, and the resource type of each."""
 
 
 class Cloud:
@@ -134,7 +145,7 @@ class Cloud:
         if self.registry.is_creator(command.name):
             resource, body = jobs.creation(handler(call))  # type: ignore[arg-type]
         else:
-            resource = next((value for value in params.values() if isinstance(value, Resource)), None)
+            resource = self._instance(call)
 
             def body(error: ApiError | None) -> Answer:
                 if error is not None:
@@ -144,6 +155,12 @@ class Cloud:
         self.events.started(call, resource)
         job = jobs.submit(call, resource, body, fault, delay)
         return {"id": resource.id, "jobid": job.id} if command.creates and resource else {"jobid": job.id}
+
+    def _instance(self, call: Call) -> Resource | None:
+        """What an async command is about: the resource of its instance type, else the one that ``id`` names."""
+        kind = INSTANCE_TYPES.get(call.command.instance_type or "", call.command.instance_type)
+        named = [value for value in call.params.values() if isinstance(value, Resource)]
+        return next((value for value in named if value.resource_type == kind), named[0] if named else None)
 
     def _wait(self, seconds: float) -> None:
         if seconds and self.clock.is_virtual:
@@ -188,12 +205,16 @@ class Cloud:
             return dict(answer)
         name = self.registry.object_names.get(call.command.name) or call.command.object_name or "object"
         if isinstance(answer, Resource):
-            return {name: self.view(answer, call)}
+            shown = self.view(answer, call)
+            if call.job is not None and INSTANCE_TYPES.get(call.command.instance_type or "") == answer.resource_type:
+                # The views of these join the job that is under way on them.
+                shown |= {"jobid": call.job.id, "jobstatus": IN_PROGRESS}
+            return {name: shown}
         rows, total = (answer.rows, answer.total) if isinstance(answer, Listing) else (answer, len(answer))
-        shown = listing.views(call, rows)
         if not total:
             return {}
-        return {"count": total, name: shown} if shown else {"count": total}
+        page = listing.views(call, rows)
+        return {"count": total, name: page} if page else {"count": total}
 
     def as_api_error(self, error: Exception) -> ApiError:
         """What the API answers for an exception: itself, or an internal error without a stack trace."""

@@ -74,7 +74,8 @@ def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> 
             raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
         for check in parameter.checks:
             CHECKS[check](parameter, value)
-        return CONVERTERS.get(parameter.type, _string)(parameter, value, find)
+        convert = CONVERTERS.get(parameter.type) or _string
+        return convert(parameter, value, find)
     except _InvalidError as error:
         raise ParameterError(
             f"Unable to execute API command {command.name.lower()} due to invalid value. {error}"

@@ -47,7 +47,7 @@ def _sources(package: Path) -> dict[str, Source]:
     root = str(package)
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
-        parts = ["marvin", *folder[len(root) :].split(os.sep)[1:]]
+        parts = ["marvin", *Path(folder).relative_to(package).parts]
         for file in sorted(files):
             if not file.endswith(".py"):
                 continue

@@ -46,6 +46,12 @@ PATCHES = (
     ),
     Patch(
         "cloudstackConnection",
+        "a signature in the log lets its reader repeat the request",
+        r'self\.logger\.debug\("Computed Signature by Marvin: %s" % signature\)',
+        "pass",
+    ),
+    Patch(
+        "cloudstackConnection",
         "the name of another, unbound exception",
         r'(except Exception as e:\s+self\.logger\.debug\("Error returned by server %s" % )r\)',
         r"\1e)",
@@ -72,7 +78,9 @@ PATCHES = (
         r"list(filter(\1))[0]",
     ),
     # Configuration and logging
-    Patch("configGenerator", "the builtin `file`, meant was the parameter", r"if file not in \[", "if file_path not in ["),
+    Patch(
+        "configGenerator", "the builtin `file`, meant was the parameter", r"if file not in \[", "if file_path not in ["
+    ),
     Patch(
         "marvinLog",
         "object.__new__ takes no arguments, and a second call must not give None",
@@ -114,6 +122,18 @@ PATCHES = (
         "the keys that the user has already",
         r"apiKey = listuserRes\[0\]\.apikey\n(\s+)securityKey = listuserRes\[0\]\.secretkey",
         f"from {_LEVELLING} import user_keys\n" r"\1apiKey, securityKey = user_keys(self.apiClient, listuserRes[0])",
+    ),
+    Patch(
+        "deployDataCenter",
+        "signed requests go to 8080 only where unsigned ones went to 8096",
+        r"self\.config\.mgtSvr\[0\]\.port = 8080",
+        "self.config.mgtSvr[0].port = 8080 if self.config.mgtSvr[0].port == 8096 else self.config.mgtSvr[0].port",
+    ),
+    Patch(
+        "deployDataCenter",
+        "signed requests go to 8080 only where unsigned ones went to 8096",
+        r"mgtDetails\.port = 8080",
+        "mgtDetails.port = 8080 if mgtDetails.port == 8096 else mgtDetails.port",
     ),
     # Threads, SSH
     Patch("asyncJobMgr", "a method that never was", r"\.marvin_request\(cmd\)", ".marvinRequest(cmd)"),

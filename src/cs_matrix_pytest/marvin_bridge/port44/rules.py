@@ -25,7 +25,11 @@ RULES = (
     Rule("print statement", r"^([ \t]*)print(?![ \t]*\(|\w)[ \t]*(.+?)[ \t]*$", r"\1print(\2)"),
     Rule("iterators of dictionaries", r"\.iter(items|keys|values)\(\)", r".\1()"),
     Rule("module Queue", r"^([ \t]*)import Queue\b", r"\1import queue as Queue"),
-    Rule("module ConfigParser", r"^([ \t]*)import ConfigParser\b", r"\1import configparser as ConfigParser"),
+    Rule(
+        "module ConfigParser",
+        r"^([ \t]*)from ConfigParser import SafeConfigParser\b",
+        r"\1from configparser import ConfigParser as SafeConfigParser",
+    ),
     Rule("module urlparse", r"^([ \t]*)import urlparse\b", r"\1import urllib.parse as urlparse"),
     Rule("urlparse out of urllib2", r"^([ \t]*)from urllib2 import urlparse\b", r"\1import urllib.parse as urlparse"),
     Rule("module urllib2", r"^([ \t]*)import urllib2\b", r"\1import urllib.request as urllib2"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
-from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.store import Resource, new_uuid
 
 
 @dataclass(eq=False, kw_only=True)
@@ -22,6 +22,8 @@ class Zone(Resource):
     internal_dns1: str
     dns2: str | None = None
     internal_dns2: str | None = None
+    ip6_dns1: str | None = None
+    ip6_dns2: str | None = None
     guest_cidr: str | None = None
     domain: str | None = None
     security_groups_enabled: bool = False
@@ -30,6 +32,29 @@ class Zone(Resource):
     is_edge: bool = False
     owner_domain: Domain | None = None
     """The domain that the zone is private to."""
+    dhcp_provider: str = "VirtualRouter"
+    token: str = field(default_factory=new_uuid)
+    sort_key: int = 0
+    storage_access_groups: list[str] = field(default_factory=list)
+
+    @property
+    def is_basic(self) -> bool:
+        return self.network_type == "Basic"
+
+    @property
+    def has_public_traffic(self) -> bool:
+        """True where guests reach the outside through public addresses: an advanced zone without security groups."""
+        return not self.is_basic and not self.security_groups_enabled
+
+
+@dataclass(frozen=True)
+class PodRange:
+    """Management addresses of a pod, first and last; some ranges are kept for system VMs."""
+
+    start_ip: str
+    end_ip: str
+    for_system_vms: bool = False
+    vlan: str = "untagged"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,9 +67,9 @@ class Pod(Resource):
     zone: Zone
     gateway: str
     netmask: str
-    ranges: list[tuple[str, str]] = field(default_factory=list)
-    """Management address ranges: first and last."""
+    ranges: list[PodRange] = field(default_factory=list)
     allocation_state: str = "Enabled"
+    storage_access_groups: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -61,12 +86,22 @@ class Cluster(Resource):
     allocation_state: str = "Enabled"
     managed_state: str = "Managed"
     arch: str = "x86_64"
-    cpu_overcommit: float = 1.0
-    memory_overcommit: float = 1.0
+    url: str | None = None
+    """Where a vCenter's cluster is (``http://vcenter/datacenter/cluster``)."""
+    guid: str = field(default_factory=new_uuid)
+    storage_access_groups: list[str] = field(default_factory=list)
 
     @property
     def zone(self) -> Zone:
         return self.pod.zone
+
+    @property
+    def cpu_overcommit(self) -> float:
+        return float(self.details.get("cpuOvercommitRatio", 1))
+
+    @property
+    def memory_overcommit(self) -> float:
+        return float(self.details.get("memoryOvercommitRatio", 1))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -94,6 +129,25 @@ class Host(Resource):
     memory: int = 8 * 1024**3
     """Bytes."""
     host_tags: list[str] = field(default_factory=list)
+    tag_is_rule: bool = False
+    guest_os_rule: str | None = None
+    os_category: Resource | None = None
+    username: str | None = None
+    vm: Resource | None = None
+    """The system VM whose agent this is."""
+    annotation: str | None = None
+    storage_access_groups: list[str] = field(default_factory=list)
+    connected: float = 0.0
+    """When its agent last connected, in simulated seconds."""
+
+    @property
+    def is_routing(self) -> bool:
+        return self.type == "Routing"
+
+    @property
+    def takes_vms(self) -> bool:
+        """True for a hypervisor host that is up and enabled."""
+        return self.is_routing and self.state == "Up" and self.resource_state == "Enabled"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -117,6 +171,10 @@ class StoragePool(Resource):
     state: str = "Up"
     hypervisor: str | None = None
     provider: str = "DefaultPrimary"
+    managed: bool = False
+    tag_is_rule: bool = False
+    capacity_iops: int | None = None
+    storage_access_groups: list[str] = field(default_factory=list)
     storage_tags: list[str] = field(default_factory=list)
     capacity: int = 1024**4
     """Bytes."""
@@ -133,7 +191,11 @@ class ImageStore(Resource):
     url: str
     protocol: str = "nfs"
     provider: str = "NFS"
+    scope: str = "ZONE"
+    """``ZONE`` or, for object storage, ``REGION``."""
     read_only: bool = False
+    capacity: int | None = None
+    """Bytes, where it was given."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -151,6 +213,19 @@ class PhysicalNetwork(Resource):
     broadcast_domain_range: str = "ZONE"
     network_tags: list[str] = field(default_factory=list)
     speed: str | None = None
+    owner_domain: Domain | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class SystemNetwork(Resource):
+    """A zone's network of one system traffic type (Public, Management, Control, Storage); ranges and NICs name it."""
+
+    entities: ClassVar[tuple[str, ...]] = ("NetworkResponse",)
+    label: ClassVar[str] = "network"
+    resource_type: ClassVar[str] = "Network"
+
+    zone: Zone
+    traffic_type: str
 
 
 @dataclass(eq=False, kw_only=True)
@@ -162,6 +237,8 @@ class TrafficType(Resource):
     physical_network: PhysicalNetwork
     labels: dict[str, str] = field(default_factory=dict)
     """Network label by hypervisor parameter (``kvmnetworklabel`` …)."""
+    vlan: str | None = None
+    isolation_method: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -216,3 +293,75 @@ class IpRange(Resource):
     ip6_gateway: str | None = None
     ip6_cidr: str | None = None
     ip6_range: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class StorageNetworkRange(Resource):
+    """Addresses of a pod's storage network."""
+
+    entities: ClassVar[tuple[str, ...]] = ("StorageNetworkIpRangeResponse",)
+    label: ClassVar[str] = "storage network IP range"
+
+    pod: Pod
+    network: SystemNetwork
+    gateway: str
+    netmask: str
+    start_ip: str
+    end_ip: str
+    vlan: int | None = None
+
+    @property
+    def zone(self) -> Zone:
+        return self.pod.zone
+
+
+@dataclass(eq=False, kw_only=True)
+class GuestVlanRange(Resource):
+    """Guest VLANs of a physical network that are dedicated to an account."""
+
+    entities: ClassVar[tuple[str, ...]] = ("GuestVlanRangeResponse",)
+    label: ClassVar[str] = "guest VLAN range"
+
+    account: Account
+    physical_network: PhysicalNetwork
+    start: int
+    end: int
+
+    @property
+    def zone(self) -> Zone:
+        return self.physical_network.zone
+
+
+@dataclass(eq=False, kw_only=True)
+class ManagementServer(Resource):
+    entities: ClassVar[tuple[str, ...]] = ("ManagementServerResponse",)
+    label: ClassVar[str] = "management server"
+    resource_type: ClassVar[str] = "ManagementServer"
+
+    name: str
+    state: str = "Up"
+    version: str
+
+
+@dataclass(eq=False, kw_only=True)
+class HypervisorCapabilities(Resource):
+    entities: ClassVar[tuple[str, ...]] = ("HypervisorCapabilitiesResponse",)
+    label: ClassVar[str] = "hypervisor capabilities"
+
+    hypervisor: str
+    version: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Limits and abilities by response field."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Alert(Resource):
+    """What the management server told its operators (`families.capabilities`: alert types)."""
+
+    entities: ClassVar[tuple[str, ...]] = ("AlertResponse",)
+    label: ClassVar[str] = "alert"
+
+    name: str
+    type: int
+    description: str
+    archived: bool = False

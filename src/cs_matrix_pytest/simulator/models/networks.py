@@ -1,13 +1,13 @@
-"""Guest networks, public addresses, routers, and the rules on them."""
+"""Guest networks and their NICs, public addresses, routers, the rules on them, VPCs and security groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from cs_matrix_pytest.simulator.models.iam import Account, Owned
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Owned
 from cs_matrix_pytest.simulator.models.infra import Host, IpRange, PhysicalNetwork, Pod, Zone
-from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
+from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffering
 from cs_matrix_pytest.simulator.store import Resource
 
 
@@ -23,33 +23,96 @@ class Network(Owned):
     offering: NetworkOffering
     physical_network: PhysicalNetwork | None = None
     gateway: str | None = None
-    netmask: str | None = None
     cidr: str | None = None
+    """Where guests get their addresses; smaller than ``network_cidr`` where a part is reserved."""
+    network_cidr: str | None = None
+    """The whole network, once a part of it is reserved for machines that CloudStack does not know."""
     vlan: str | None = None
-    """The VLAN id, once implemented or given."""
+    """The VLAN id (or ``untagged``), once implemented or given."""
+    pvlan: str | None = None
+    """The secondary VLAN id of a private VLAN."""
+    pvlan_type: str | None = None
     state: str = "Allocated"
-    """``Allocated``, ``Implemented`` …; shared networks are ``Setup``."""
+    """A state of `families.networks.STATES`."""
     traffic_type: str = "Guest"
     acl_type: str = "Account"
     """``Account`` or ``Domain``."""
+    shared_domain: Domain | None = None
+    """The domain that a network with ``acl_type`` Domain is for; the system account owns it."""
     subdomain_access: bool = True
     network_domain: str | None = None
     restart_required: bool = False
-    specify_ip_ranges: bool = False
-    is_system: bool = False
-    can_use_for_deploy: bool = True
+    redundant: bool = False
     display: bool = True
-    vpc: Resource | None = None
-    acl_list: Resource | None = None
+    vpc: Vpc | None = None
+    acl_list: AclList | None = None
     permitted: list[Account] = field(default_factory=list)
-    ip_ranges: list[IpRange] = field(default_factory=list)
+    """Accounts that may use it besides its owner (network permissions)."""
     dns1: str | None = None
     dns2: str | None = None
     associated_network: Network | None = None
+    """The isolated or L2 network whose VLAN this shared network lies on."""
+    external_id: str | None = None
+    public_mtu: int = 1500
+    private_mtu: int = 1500
+    keep_mac: bool = True
+    """Whether the public NIC keeps its MAC address when its router is made anew."""
+    idle_since: float | None = None
+    """When the garbage collector first saw it without running VMs, in seconds of the simulated clock."""
 
     @property
-    def guest_type(self) -> str:
+    def guest_type(self) -> str | None:
         return self.offering.guest_type
+
+    @property
+    def specify_ip_ranges(self) -> bool:
+        return self.offering.specify_ip_ranges
+
+    @property
+    def is_system(self) -> bool:
+        return self.offering.is_system
+
+    def supports(self, *services: str) -> bool:
+        """True where its offering has every one of these services."""
+        return all(service in self.offering.service_providers for service in services)
+
+
+@dataclass(eq=False, kw_only=True)
+class Nic(Resource):
+    """One interface of a VM or a router in a network."""
+
+    entities: ClassVar[tuple[str, ...]] = ("NicResponse",)
+    label: ClassVar[str] = "nic"
+    resource_type: ClassVar[str] = "Nic"
+
+    network: Network
+    ip_address: str | None
+    mac_address: str
+    range: IpRange | None = None
+    """Where the address came from, in networks with address ranges."""
+    gateway: str | None = None
+    netmask: str | None = None
+    device_id: int = 0
+    is_default: bool = False
+    enabled: bool = True
+    secondary: list[SecondaryAddress] = field(default_factory=list)
+
+    @property
+    def secondary_ips(self) -> dict[str, str]:
+        """Secondary addresses: id → address."""
+        return {each.id: each.address for each in self.secondary}
+
+
+@dataclass(eq=False, kw_only=True)
+class SecondaryAddress(Resource):
+    """A further address of a NIC."""
+
+    entities: ClassVar[tuple[str, ...]] = ("NicSecondaryIpResponse",)
+    label: ClassVar[str] = "secondary ip"
+
+    nic: Nic
+    address: str
+    description: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -64,25 +127,25 @@ class PublicIp(Owned):
     zone: Zone
     range: IpRange
     network: Network | None = None
-    vpc: Resource | None = None
+    """The guest network that it is associated with."""
+    vpc: Vpc | None = None
     source_nat: bool = False
     static_nat: bool = False
     state: str = "Allocated"
+    """``Allocating``, ``Allocated``, ``Reserved`` or ``Releasing``."""
     is_system: bool = False
     is_portable: bool = False
     display: bool = True
     vm: Resource | None = None
-    """The VM that static NAT leads to."""
+    """The VM that static NAT leads to, or the system VM that has it."""
     vm_ip: str | None = None
-    purpose: str | None = None
-    """``PortForwarding``, ``LoadBalancing`` or ``Vpn`` where the address is bound to one use."""
 
 
 @dataclass(eq=False, kw_only=True)
 class Router(Owned):
     """A virtual router VM (DomainRouterVO)."""
 
-    entities: ClassVar[tuple[str, ...]] = ("DomainRouterResponse",)
+    entities: ClassVar[tuple[str, ...]] = ("DomainRouterResponse", "UserVmResponse")
     label: ClassVar[str] = "router"
     resource_type: ClassVar[str] = "DomainRouter"
 
@@ -91,25 +154,27 @@ class Router(Owned):
     pod: Pod | None = None
     host: Host | None = None
     state: str = "Running"
+    """A state of `families.routers.STATES`."""
     role: str = "VIRTUAL_ROUTER"
-    networks: list[Network] = field(default_factory=list)
-    vpc: Resource | None = None
+    vpc: Vpc | None = None
     is_redundant: bool = False
     redundant_state: str = "UNKNOWN"
-    public_ip: str | None = None
-    guest_ip: str | None = None
-    link_local_ip: str | None = None
-    version: str = "4.23.0"
-    requires_upgrade: bool = False
+    nics: list[Nic] = field(default_factory=list)
     service_offering: Resource | None = None
+    software_version: str = "4.23.0.0"
+
+    @property
+    def networks(self) -> list[Network]:
+        """The guest networks that it serves."""
+        return [nic.network for nic in self.nics if nic.network.traffic_type == "Guest"]
 
 
 @dataclass(eq=False, kw_only=True)
 class FirewallRule(Owned):
-    """A rule of any purpose on an address or (egress) on a network."""
+    """A firewall rule on an address (ingress) or on a network (egress)."""
 
-    label: ClassVar[str] = "rule"
-    entities: ClassVar[tuple[str, ...]] = ("FirewallResponse", "FirewallRuleResponse")
+    label: ClassVar[str] = "firewall rule"
+    entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "FirewallResponse")
     resource_type: ClassVar[str] = "FirewallRule"
 
     protocol: str
@@ -122,8 +187,10 @@ class FirewallRule(Owned):
     icmp_type: int | None = None
     icmp_code: int | None = None
     egress: bool = False
-    state: str = "Active"
+    state: str = "Add"
     display: bool = True
+    type: str = "User"
+    """``User`` or ``System``."""
     related: Resource | None = None
     """The port forwarding or load balancer rule that it was opened for."""
 
@@ -144,14 +211,31 @@ class PortForwardingRule(Owned):
     vm: Resource
     vm_ip: str
     cidr_list: list[str] = field(default_factory=list)
-    state: str = "Active"
+    state: str = "Add"
     display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class StaticNatRule(Owned):
+    """An IP forwarding rule: ports of an address with static NAT (createIpForwardingRule)."""
+
+    label: ClassVar[str] = "static NAT rule"
+    entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse",)
+    resource_type: ClassVar[str] = "FirewallRule"
+
+    protocol: str
+    ip: PublicIp
+    network: Network
+    start_port: int
+    end_port: int
+    cidr_list: list[str] = field(default_factory=list)
+    state: str = "Add"
 
 
 @dataclass(eq=False, kw_only=True)
 class LoadBalancerRule(Owned):
     label: ClassVar[str] = "load balancer rule"
-    entities: ClassVar[tuple[str, ...]] = ("LoadBalancerResponse", "FirewallRuleResponse")
+    entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "LoadBalancerResponse")
     resource_type: ClassVar[str] = "LoadBalancer"
 
     name: str
@@ -162,8 +246,127 @@ class LoadBalancerRule(Owned):
     public_port: int
     private_port: int
     protocol: str = "tcp"
+    lb_protocol: str | None = None
     cidr_list: list[str] = field(default_factory=list)
     members: list[tuple[Resource, str]] = field(default_factory=list)
     """VMs and the addresses of theirs that are balanced."""
     state: str = "Add"
     display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class StickinessPolicy(Resource):
+    label: ClassVar[str] = "stickiness policy"
+    entities: ClassVar[tuple[str, ...]] = ("LBStickinessResponse",)
+    resource_type: ClassVar[str] = "LBStickinessPolicy"
+
+    rule: LoadBalancerRule
+    name: str
+    method: str
+    description: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    state: str = "Active"
+    display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class HealthCheckPolicy(Resource):
+    label: ClassVar[str] = "health check policy"
+    entities: ClassVar[tuple[str, ...]] = ("LBHealthCheckResponse",)
+
+    rule: LoadBalancerRule
+    ping_path: str = "/"
+    description: str | None = None
+    response_timeout: int = 5
+    interval: int = 5
+    """Seconds, both."""
+    healthy_threshold: int = 2
+    unhealthy_threshold: int = 10
+    state: str = "Active"
+    display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class Vpc(Owned):
+    label: ClassVar[str] = "VPC"
+    entities: ClassVar[tuple[str, ...]] = ("VpcResponse",)
+    resource_type: ClassVar[str] = "Vpc"
+
+    name: str
+    display_text: str
+    zone: Zone
+    offering: VpcOffering
+    cidr: str
+    network_domain: str | None = None
+    state: str = "Enabled"
+    restart_required: bool = False
+    display: bool = True
+    dns1: str | None = None
+    dns2: str | None = None
+    public_mtu: int = 1500
+    redundant: bool = False
+    keep_mac: bool = True
+    use_router_ip_resolver: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class AclList(Resource):
+    """A list of network ACL rules; those without a VPC are everybody's (default_allow, default_deny)."""
+
+    label: ClassVar[str] = "network ACL"
+    entities: ClassVar[tuple[str, ...]] = ("NetworkACLResponse",)
+    resource_type: ClassVar[str] = "NetworkACLList"
+
+    name: str
+    description: str | None = None
+    vpc: Vpc | None = None
+    display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class AclRule(Resource):
+    label: ClassVar[str] = "network ACL item"
+    entities: ClassVar[tuple[str, ...]] = ("NetworkACLItemResponse",)
+    resource_type: ClassVar[str] = "NetworkACL"
+
+    acl: AclList
+    position: int
+    """Its place in the list; rules are tried in this order."""
+    protocol: str
+    cidr_list: list[str]
+    action: str = "Allow"
+    traffic_type: str = "Ingress"
+    start_port: int | None = None
+    end_port: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    reason: str | None = None
+    state: str = "Active"
+    display: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class SecurityGroup(Owned):
+    label: ClassVar[str] = "security group"
+    entities: ClassVar[tuple[str, ...]] = ("SecurityGroupResponse",)
+    resource_type: ClassVar[str] = "SecurityGroup"
+
+    name: str
+    description: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class SecurityGroupRule(Resource):
+    label: ClassVar[str] = "security group rule"
+    entities: ClassVar[tuple[str, ...]] = ("SecurityGroupRuleResponse",)
+    resource_type: ClassVar[str] = "SecurityGroupRule"
+
+    group: SecurityGroup
+    egress: bool
+    protocol: str
+    start_port: int | None = None
+    end_port: int | None = None
+    """ICMP type and code where the protocol is icmp."""
+    cidr: str | None = None
+    allowed_group: SecurityGroup | None = None
+    """The group whose members are allowed, instead of a CIDR."""

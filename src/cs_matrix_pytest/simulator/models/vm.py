@@ -8,23 +8,9 @@ from typing import ClassVar
 from cs_matrix_pytest.simulator.models.iam import Owned, User
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, Zone
-from cs_matrix_pytest.simulator.models.networks import Network
+from cs_matrix_pytest.simulator.models.networks import Nic as Nic
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
-from cs_matrix_pytest.simulator.store import Resource, new_uuid
-
-
-@dataclass(eq=False, kw_only=True)
-class Nic:
-    """One interface of a VM in a network."""
-
-    id: str = field(default_factory=new_uuid)
-    network: Network
-    ip_address: str | None
-    mac_address: str
-    device_id: int = 0
-    is_default: bool = False
-    secondary_ips: dict[str, str] = field(default_factory=dict)
-    """Secondary addresses: id → address."""
+from cs_matrix_pytest.simulator.store import Resource
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,0 +1,80 @@
+"""``cs-matrix simulator``: a simulated CloudStack for any client."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cs_matrix_pytest.errors import UserError
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator import Simulator
+
+NETWORKING = ("basic", "advanced", "advanced-sg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``cs-matrix simulator``."""
+    parser.add_argument("--port", type=int, default=8096, metavar="N", help="integration port (default: 8096; 0: any)")
+    parser.add_argument("--api-port", type=int, default=8080, metavar="N", help="API port (default: 8080; 0: any)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: loopback only)"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a Marvin config: its zones are deployed instead of a ready zone"
+    )
+    parser.add_argument("--hypervisor", default="simulator", help="hypervisor of the ready zone (default: simulator)")
+    parser.add_argument(
+        "--networking", choices=NETWORKING, default="advanced", help="networking of the ready zone (default: advanced)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted. Prints where, and keys of the admin."""
+    from cs_matrix_pytest.simulator import Simulator
+
+    try:
+        simulator = Simulator(
+            hypervisor=args.hypervisor,
+            networking=args.networking,
+            ready=args.config is None,
+            host=args.host,
+            integration_port=args.port,
+            api_port=args.api_port,
+        )
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {args.host}: {error.strerror or error}",
+            hint="Another port: --port and --api-port; 0 takes any that is free.",
+        ) from None
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    with simulator:
+        if args.config is not None:
+            _deploy(simulator, args.config)
+        _announce(simulator, args.host)
+        stopped.wait()
+    return 0
+
+
+def _deploy(simulator: Simulator, config: Path) -> None:
+    from cs_matrix_pytest.environments.marvin_config import load_marvin_config
+    from cs_matrix_pytest.marvin_bridge.deploy import deploy_zones
+
+    deploy_zones(load_marvin_config(config), simulator)
+
+
+def _announce(simulator: Simulator, host: str) -> None:
+    admin = simulator.cloud.admin_user.id
+    simulator.run("registerUserKeys", id=admin)
+    keys = simulator.run("getUserKeys", id=admin)["userkeys"]
+    print(f"CloudStack {simulator.cloud.api.acs_version} (simulated), admin password: password")
+    print(f"  integration port  http://{host}:{simulator.integration_port}/?command=listZones&response=json")
+    print(f"  API               http://{host}:{simulator.api_port}/client/api")
+    print(f"  export CLOUDSTACK_ENDPOINT=http://{host}:{simulator.api_port}/client/api")
+    print(f"  export CLOUDSTACK_KEY={keys['apikey']}")
+    print(f"  export CLOUDSTACK_SECRET={keys['secretkey']}", flush=True)

@@ -1,0 +1,87 @@
+"""How a session with environments begins and ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cs_matrix_pytest import __version__
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.matrix.plan import PLAN, make_plan
+from cs_matrix_pytest.matrix.session import SESSION, MatrixSession
+from cs_matrix_pytest.options import Options
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.marvin_bridge.locate import Marvin
+
+
+class CsMatrixWarning(pytest.PytestWarning):
+    """Something about the environments that the user should know, and that keeps nothing from running."""
+
+
+def start(config: pytest.Config, options: Options) -> None:
+    """Set up the session: everything that can be wrong without asking a server is found here, as a usage error."""
+    from cs_matrix_pytest.matrix.hooks import MatrixHooks, RecordingHooks
+    from cs_matrix_pytest.matrix.recorder import Recorder
+
+    try:
+        plan = make_plan(options, config.rootpath)
+        session = MatrixSession(plan)
+        config.stash[PLAN] = plan
+        config.stash[SESSION] = session
+        assert plan.marvin is not None
+        make_importable(None, plan.marvin)
+        config.add_cleanup(make_unimportable)
+        config.add_cleanup(session.close)
+        config.pluginmanager.register(MatrixHooks(session), "cs_matrix_hooks")
+        handout = getattr(config, "workerinput", {}).get("cs_matrix")
+        if handout is not None:
+            session.take(handout)
+        elif _runs_tests(config):
+            recorder = Recorder(session, config)
+            config.pluginmanager.register(RecordingHooks(recorder, session, config), "cs_matrix_recording")
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    # One module that cannot be imported must not keep the rest from running; the exit code still says it.
+    config.option.continue_on_collection_errors = True
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    option = config.option
+    return not (option.collectonly or option.cs_list_envs or option.cs_list_tags or getattr(option, "setupplan", False))
+
+
+def make_importable(source: Path | None, marvin: Marvin | None = None) -> None:
+    """Let test modules import Marvin and what they need of nose. Raises UserError where there is no usable Marvin."""
+    from cs_matrix_pytest.marvin_bridge.finder import install_finder
+    from cs_matrix_pytest.marvin_bridge.locate import locate
+    from cs_matrix_pytest.marvin_bridge.nose_shim import install_shim
+
+    install_shim()
+    install_finder(marvin or locate(source))
+
+
+def make_unimportable() -> None:
+    """Undo `make_importable`."""
+    from cs_matrix_pytest.marvin_bridge.finder import uninstall
+    from cs_matrix_pytest.marvin_bridge.nose_shim import uninstall_shim
+
+    uninstall()
+    uninstall_shim()
+
+
+def header(session: MatrixSession) -> list[str]:
+    """Lines at the top of pytest's output."""
+    names = ", ".join(f"{each.name} ({each.context.key})" for each in session.environments)
+    return [f"cs-matrix: {__version__}, {session.plan.marvin}", f"environments: {names}"]
+
+
+def look_around(config: pytest.Config, session: MatrixSession) -> None:
+    """Before collection: read the labs' facts, and warn where the environments file says otherwise."""
+    for warning in session.look_around(config.hook):
+        try:
+            config.issue_config_time_warning(CsMatrixWarning(warning), stacklevel=2)
+        except CsMatrixWarning as error:  # the user wants warnings to be errors
+            raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,22 @@
+"""Annotations on resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cs_matrix_pytest.simulator.models.iam import User
+from cs_matrix_pytest.simulator.store import Resource
+
+
+@dataclass(eq=False, kw_only=True)
+class Annotation(Resource):
+    entities: ClassVar[tuple[str, ...]] = ("AnnotationResponse",)
+    label: ClassVar[str] = "annotation"
+
+    text: str
+    user: User
+    entity: Resource
+    entity_type: str
+    """A name of `families.annotations.ENTITY_TYPES`."""
+    admins_only: bool = False

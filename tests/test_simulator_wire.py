@@ -1,0 +1,319 @@
+"""The wire protocol of both ports: real sockets, and every recorded probe of a real server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+import requests
+from defusedxml import ElementTree
+
+from cs_matrix_pytest.simulator import Simulator
+from cs_matrix_pytest.simulator.wire.authentication import signature
+
+RECORDING = os.environ.get("CS_RECORDING")
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(hypervisor="simulator", networking="advanced") as running:
+        running.run("createDomain", name="d1")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keys(simulator: Simulator) -> dict[str, str]:
+    admin = simulator.cloud.admin_user.id
+    simulator.run("registerUserKeys", id=admin)
+    return simulator.run("getUserKeys", id=admin)["userkeys"]
+
+
+def integration(simulator: Simulator, query: str) -> requests.Response:
+    return requests.get(f"http://127.0.0.1:{simulator.integration_port}/?{query}", timeout=10)
+
+
+def signed(simulator: Simulator, keys: dict[str, str], **params: str) -> requests.Response:
+    request = {"response": "json", "apiKey": keys["apikey"], **params}
+    request["signature"] = signature(request, keys["secretkey"])
+    return requests.get(f"http://127.0.0.1:{simulator.api_port}/client/api", params=request, timeout=10)
+
+
+class TestIntegrationPort:
+    def test_xml_is_the_default(self, simulator: Simulator) -> None:
+        answer = integration(simulator, "command=listZones")
+        assert answer.headers["Content-Type"] == "text/xml"
+        assert ElementTree.fromstring(answer.text).tag == "listzonesresponse"
+
+    def test_every_answer_closes_its_connection(self, simulator: Simulator) -> None:
+        assert integration(simulator, "command=listZones&response=json").headers["Connection"] == "Close"
+
+    def test_a_posted_body_is_not_read(self, simulator: Simulator) -> None:
+        answer = requests.post(
+            f"http://127.0.0.1:{simulator.integration_port}/client/api",
+            data={"command": "listZones", "response": "json"},
+            timeout=10,
+        )
+        assert answer.status_code == 432
+        assert "no command sent" in answer.text
+
+    def test_what_the_server_serves_but_the_simulator_cannot_do_says_so(self, simulator: Simulator) -> None:
+        missing = next(
+            name
+            for name in simulator.cloud.api
+            if simulator.cloud.api.get(name).served  # type: ignore[union-attr]
+            and name not in simulator.cloud.registry.handlers
+            and name not in simulator.cloud.registry.lists
+            and not simulator.cloud.api.get(name).required  # type: ignore[union-attr]
+        )
+        body = integration(simulator, f"command={missing}&response=json").json()
+        (error,) = body.values()
+        assert error["errorcode"] == 530
+        assert missing in error["errortext"]
+
+
+class TestSignatures:
+    def test_signed_by_get_and_by_post(self, simulator: Simulator, keys: dict[str, str]) -> None:
+        assert signed(simulator, keys, command="listZones").status_code == 200
+        request = {"response": "json", "apiKey": keys["apikey"], "command": "listZones"}
+        request["signature"] = signature(request, keys["secretkey"])
+        answer = requests.post(f"http://127.0.0.1:{simulator.api_port}/client/api", data=request, timeout=10)
+        assert "listzonesresponse" in answer.json()
+
+    @pytest.mark.parametrize("value", ["a b", "a~b", "a*b", "a+b", "a/b?&=", "é€"])
+    def test_values_are_quoted_as_java_does(self, simulator: Simulator, keys: dict[str, str], value: str) -> None:
+        assert signed(simulator, keys, command="listZones", keyword=value).status_code == 200
+
+    def test_names_may_be_sorted_without_regard_to_case(self, simulator: Simulator, keys: dict[str, str]) -> None:
+        request = {"response": "json", "apiKey": keys["apikey"], "command": "listZones", "Zoo": "1", "abc": "2"}
+        request["signature"] = signature(request, keys["secretkey"], ignore_case=True)
+        answer = requests.get(f"http://127.0.0.1:{simulator.api_port}/client/api", params=request, timeout=10)
+        assert answer.status_code == 200
+
+    def test_a_wrong_secret_is_401(self, simulator: Simulator, keys: dict[str, str]) -> None:
+        answer = signed(simulator, {**keys, "secretkey": "other"}, command="listZones")
+        assert answer.status_code == 401
+        assert "cserrorcode" not in answer.json()["listzonesresponse"]
+
+    @pytest.mark.parametrize(
+        ("extra", "status"),
+        [
+            ({"signatureVersion": "3", "expires": "2036-01-01T00:00:00+0000"}, 200),
+            ({"signatureVersion": "3", "expires": "2020-01-01T00:00:00+0000"}, 401),
+            ({"signatureVersion": "3", "expires": "soon"}, 401),
+            ({"signatureVersion": "3"}, 401),
+        ],
+    )
+    def test_version_3_expires(
+        self, simulator: Simulator, keys: dict[str, str], extra: dict[str, str], status: int
+    ) -> None:
+        assert signed(simulator, keys, command="listZones", **extra).status_code == status
+
+
+class TestSessions:
+    def login(self, simulator: Simulator, **more: str) -> tuple[requests.Session, requests.Response]:
+        session = requests.Session()
+        form = {"command": "login", "username": "admin", "password": "password", "response": "json", **more}
+        return session, session.post(f"http://127.0.0.1:{simulator.api_port}/client/api", data=form, timeout=10)
+
+    def test_login_use_logout(self, simulator: Simulator) -> None:
+        session, entered = self.login(simulator)
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        key = entered.json()["loginresponse"]["sessionkey"]
+        params = {"command": "listZones", "response": "json", "sessionkey": key}
+        assert session.get(url, params=params, timeout=10).status_code == 200
+        assert session.get(url, params={**params, "command": "logout"}, timeout=10).status_code == 200
+        assert session.get(url, params=params, timeout=10).status_code == 401
+
+    def test_a_wrong_session_key_ends_the_session(self, simulator: Simulator) -> None:
+        session, entered = self.login(simulator)
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        params = {"command": "listZones", "response": "json"}
+        key = entered.json()["loginresponse"]["sessionkey"]
+        assert session.get(url, params={**params, "sessionkey": "x"}, timeout=10).status_code == 401
+        assert session.get(url, params={**params, "sessionkey": key}, timeout=10).status_code == 401
+
+    def test_a_wrong_password_is_531(self, simulator: Simulator) -> None:
+        assert self.login(simulator, password="wrong")[1].status_code == 531
+
+
+class TestRubbish:
+    def test_half_a_request_holds_nobody_up(self, simulator: Simulator) -> None:
+        with socket.create_connection(("127.0.0.1", simulator.api_port)) as half:
+            half.sendall(b"GET /client/api?command=listZo")
+            assert integration(simulator, "command=listZones&response=json").status_code == 200
+
+    def test_a_query_of_ten_megabytes_is_refused(self, simulator: Simulator) -> None:
+        for port in (simulator.integration_port, simulator.api_port):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                try:
+                    client.sendall(b"GET /?command=listZones&keyword=" + b"x" * 10_000_000 + b" HTTP/1.1\r\n\r\n")
+                    first = client.recv(64)
+                except OSError:
+                    continue
+                assert not first or b" 414 " in first
+        assert integration(simulator, "command=listZones&response=json").status_code == 200
+
+    def test_two_hundred_connections_at_once(self, simulator: Simulator) -> None:
+        statuses: list[int] = []
+
+        def ask() -> None:
+            statuses.append(integration(simulator, "command=listZones&response=json").status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [200] * 200
+
+    def test_no_traceback_is_answered(self, simulator: Simulator) -> None:
+        answer = integration(simulator, "command=createTags&response=json&resourceids=x&resourcetype=%00&tags[=1")
+        assert "Traceback" not in answer.text
+
+
+# What an answer says about that one server's data: compared by shape only.
+VOLATILE_HEADERS = {"content-length", "set-cookie", "last-modified", "date", "server", "location", "accept-ranges"}
+SERVERS_OWN_PAGE = {"client path"}
+"""Probes whose answer is a page of CloudStack's user interface."""
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+@pytest.mark.skipif(not RECORDING, reason="CS_RECORDING names no recording of a real server")
+def test_wire_samples_of_a_real_server() -> None:
+    samples = json.loads((Path(str(RECORDING)) / "wire-samples.json").read_text())
+    with Simulator(hypervisor="simulator", networking="advanced") as simulator:
+        simulator.run("createDomain", name="d1")
+        admin = simulator.cloud.admin_user
+        simulator.run("registerUserKeys", id=admin.id)
+        keys = simulator.run("getUserKeys", id=admin.id)["userkeys"]
+        ids = known_ids(simulator)
+        session: dict[str, str] = {}
+        wrong = [
+            f"{sample['name']}: {difference}"
+            for sample in samples
+            for difference in replay(simulator, sample, ids, keys, session)
+        ]
+    assert wrong == []
+
+
+def known_ids(simulator: Simulator) -> dict[str, str]:
+    """The recorded server's ids of what every server has, and ours."""
+    fresh = json.loads((Path(str(RECORDING)) / "fresh-install.json").read_text())["lists"]
+    user = next(user for user in fresh["listUsers"]["user"] if user["username"] == "admin")
+    domain = fresh["listDomains"]["domain"][0]
+    return {user["id"]: simulator.cloud.admin_user.id, domain["id"]: simulator.cloud.admin_user.account.domain.id}
+
+
+def replay(
+    simulator: Simulator,
+    sample: dict[str, Any],
+    ids: dict[str, str],
+    keys: dict[str, str],
+    session: dict[str, str],
+) -> Iterator[str]:
+    """Send a recorded probe again; yield what differs from the recorded answer."""
+    path, body = translate(sample["path"], ids, keys, session), sample["body"]
+    if body is not None:
+        body = translate(f"?{body}", ids, keys, session)[1:]
+    port = simulator.integration_port if sample["port"] == 8096 else simulator.api_port
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+    if "cookie" in session and sample["name"] in USES_SESSION:
+        headers["Cookie"] = session["cookie"]
+    client.request(sample["method"], path, body=body, headers=headers)
+    answer = client.getresponse()
+    text = answer.read().decode()
+    client.close()
+    if answer.status != sample["status"]:
+        yield f"status {answer.status}, recorded {sample['status']}: {text[:200]}"
+        return
+    ours = {name.lower() for name in answer.headers} - VOLATILE_HEADERS
+    theirs = {name.lower() for name in sample["headers"]} - VOLATILE_HEADERS
+    if ours != theirs:
+        yield f"headers {sorted(ours ^ theirs)}"
+    if sample["name"] not in SERVERS_OWN_PAGE:
+        yield from compare(sample["answer"], text, ids)
+    for cookie in answer.headers.get_all("Set-Cookie") or ():
+        if cookie.startswith("JSESSIONID=") and answer.status == 200:
+            session["cookie"] = cookie.split(";")[0]
+            session["key"] = json.loads(text)["loginresponse"]["sessionkey"]
+
+
+USES_SESSION = {"session", "session without key", "session wrong key", "logout", "after logout"}
+
+
+def translate(path: str, ids: dict[str, str], keys: dict[str, str], session: dict[str, str]) -> str:
+    """The probe's path with our ids, keys and session, signed anew where it was rightly signed."""
+    for theirs, ours in ids.items():
+        path = path.replace(theirs, ours)
+    split = urlsplit(path)
+    params = dict(parse_qsl(split.query, keep_blank_values=True))
+    if params.get("sessionkey", "x") != "x":
+        params["sessionkey"] = session["key"]
+    if "APIKEY" in params.values():
+        name = next(key for key, value in params.items() if value == "APIKEY")
+        params[name] = keys["apikey"]
+        if params.get("signature") != "x" and "~" not in split.query:
+            params["signature"] = signature(params, keys["secretkey"])
+    else:
+        return path if "sessionkey" not in params else f"{split.path}?{urlencode(params)}"
+    return f"{split.path}?{urlencode(params)}"
+
+
+def compare(recorded: str, text: str, ids: dict[str, str]) -> Iterator[str]:
+    """What differs between two answers: errors to the letter, successes by envelope and shape."""
+    for theirs, ours in ids.items():
+        recorded = recorded.replace(theirs, ours)
+    if not recorded.startswith("{"):
+        if recorded.startswith("<?xml"):
+            mine, real = ElementTree.fromstring(text), ElementTree.fromstring(recorded)
+            if mine.tag != real.tag or (mine.find("errorcode") is not None and text != recorded):
+                yield f"answer {text[:300]}, recorded {recorded[:300]}"
+        elif text != recorded:
+            yield f"answer {text[:200]}, recorded {recorded[:200]}"
+        return
+    mine, real = json.loads(text), json.loads(recorded)
+    if list(mine) != list(real):
+        yield f"envelope {list(mine)}, recorded {list(real)}"
+        return
+    (ours_body,), (real_body,) = mine.values(), real.values()
+    if "errorcode" in real_body:
+        if strip_numbers(ours_body) != strip_numbers(real_body):
+            yield f"error {ours_body}, recorded {real_body}"
+        return
+    lacking = lacks(shape(real_body), shape(ours_body))
+    if lacking:
+        yield f"lacks {lacking}"
+
+
+def strip_numbers(body: dict[str, Any]) -> dict[str, Any]:
+    """Internal numbers in error texts are that server's own."""
+    return {name: re.sub(r"\b\d+\b", "N", value) if isinstance(value, str) else value for name, value in body.items()}
+
+
+def lacks(real: Any, ours: Any, path: str = "") -> list[str]:
+    if isinstance(real, dict) and isinstance(ours, dict):
+        return [
+            lost
+            for name, kind in real.items()
+            for lost in ([f"{path}.{name}"] if name not in ours else lacks(kind, ours[name], f"{path}.{name}"))
+        ]
+    if isinstance(real, list) and isinstance(ours, list):
+        return lacks(real[0], ours[0], f"{path}[]") if real and ours else []
+    return [] if real == ours else [f"{path}: {ours} for {real}"]
