@@ -1,15 +1,38 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
+import pkgutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cs_matrix_pytest
 import pytest
 from small_server import SmallServer
 
 pytest_plugins = ["pytester"]
+
+
+
+def _import_all() -> None:
+    """Import what runs within this process import, for pytester forgets whatever a run imported.
+
+    Others' modules are dear to import again and again; of our own there would be two copies.
+    """
+    own = [module.name for module in pkgutil.walk_packages(cs_matrix_pytest.__path__, "cs_matrix_pytest.")]
+    others = ["ddt", "jsonschema", "junitparser", "mysql.connector", "paramiko", "requests", "rich.console", "yaml"]
+    for name in [*own, *others]:
+        with warnings.catch_warnings(), contextlib.suppress(ImportError):
+            warnings.simplefilter("ignore")
+            if not name.endswith("__main__"):
+                importlib.import_module(name)
+
+
+_import_all()
 
 QUIET = ("-p", "no:cov", "-p", "no:hypothesispytest")
 

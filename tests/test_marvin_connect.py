@@ -7,11 +7,15 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
@@ -66,14 +70,22 @@ class TinyHandler(BaseHTTPRequestHandler):
         if command == "listCapabilities":
             return self.api(200, command, {"capability": {"cloudstackversion": "4.23.0.0"}})
         if command == "listUsers":
-            return self.api(200, command, {"count": 1, "user": [{**admin, "apikey": (self.server.keys or {}).get("apikey")}]})
+            return self.api(
+                200, command, {"count": 1, "user": [{**admin, "apikey": (self.server.keys or {}).get("apikey")}]}
+            )
         if command == "getUserKeys":
             return self.api(200, command, {"userkeys": self.server.keys or {}})
         if command == "registerUserKeys":
             return self.api(200, command, {"jobid": "job-keys"})
         if command == "queryAsyncJobResult":
             self.server.keys = {"apikey": API_KEY, "secretkey": SECRET}
-            return self.api(200, command, {"jobid": parameters["jobid"], "jobstatus": 1, "jobresult": {"userkeys": self.server.keys}})
+            return self.api(
+                200,
+                command,
+                {"jobid": parameters["jobid"], "jobstatus": 1, "jobresult": {"userkeys": self.server.keys}},
+            )
+        if command == "listApis":
+            return self.api(200, command, {"count": len(catalogue()), "api": catalogue()})
         if command == "listZones":
             wanted = parameters.get("name", "zone1")
             zones = [{"id": f"id-of-{wanted}", "name": wanted, "description": parameters.get("keyword")}]
@@ -96,9 +108,23 @@ class TinyHandler(BaseHTTPRequestHandler):
 def signed_rightly(parameters: dict[str, str]) -> bool:
     """As ApiServer.verifyRequest with Java's URLEncoder."""
     rest = sorted((name.lower(), value) for name, value in parameters.items() if name != "signature")
-    java = (f"{name}={quote_plus(value, safe='*').replace('+', '%20').replace('~', '%7E')}".lower() for name, value in rest)
+    java = (
+        f"{name}={quote_plus(value, safe='*').replace('+', '%20').replace('~', '%7E')}".lower() for name, value in rest
+    )
     digest = hmac.new(SECRET.encode(), "&".join(java).encode(), hashlib.sha1).digest()
     return parameters["signature"] == base64.b64encode(digest).decode()
+
+
+def silently(text: str) -> None:
+    """An echo that is not heard."""
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """The real API's commands, with as much of each as Marvin's generator cannot do without."""
+    text = resources.files("cs_matrix_pytest.simulator.metadata").joinpath("commands-4.23.json").read_text()
+    commands = json.loads(text)["commands"].items()
+    bare = {"description": "-", "params": [], "response": []}
+    return [{**bare, "name": name, "isasync": about.get("async", False)} for name, about in commands]
 
 
 @pytest.fixture
@@ -293,7 +319,7 @@ def written(folder: Path, port: int, **of_server: Any) -> Path:
 def connected(source: Path | None, config: Path, tmp_path: Path) -> Iterator[Connection]:
     connection = connect(activate(source), config, log_folder=tmp_path / "logs")
     yield connection
-    connection.close(lambda text: None)
+    connection.close(silently)
     deactivate()
 
 
@@ -380,9 +406,9 @@ def test_connections_of_one_process_keep_their_logs_apart(
     second = connect(marvin, config, log_folder=tmp_path / "b")
     first.logger.debug("only in the first")
     second.logger.debug("only in the second")
-    assert [line for line in first.take_trace().log if "only" in line][0].endswith("only in the first")
+    assert next(line for line in first.take_trace().log if "only" in line).endswith("only in the first")
     for connection, own, other in ((first, "first", "second"), (second, "second", "first")):
-        connection.close(lambda text: None)
+        connection.close(silently)
         assert connection.moved is not None
         log = (connection.moved / "runinfo.txt").read_text()
         assert f"only in the {own}" in log
@@ -397,7 +423,7 @@ def test_no_secret_reaches_marvins_logs(connected: Connection) -> None:
         connected.logger.exception("it failed")
     connected.after_test("test_a", AttemptOutcome.FAILED, 0.1, f"secretkey={SECRET}")
     trace = "\n".join(connected.take_trace().log)
-    connected.close(lambda text: None)
+    connected.close(silently)
     assert connected.moved is not None
     for text in (trace, *(file.read_text() for file in connected.moved.iterdir())):
         for secret in ("root-passw0rd", API_KEY, SECRET, "c2lnbmF0dXJl"):
@@ -411,7 +437,7 @@ def test_marvin_44_takes_the_keys_that_the_user_has(server: TinyServer, config: 
     connection = connect(activate(), config, log_folder=tmp_path)
     assert server.commands() == ["listCapabilities", "listUsers", "getUserKeys"]
     assert connection.config.mgtSvr[0].securityKey == SECRET
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 @only_44
@@ -422,14 +448,12 @@ def test_marvin_44_registers_keys_at_a_server_that_answers_with_a_job(
     connection = connect(activate(), config, log_folder=tmp_path)
     assert server.commands()[-2:] == ["registerUserKeys", "queryAsyncJobResult"]
     assert connection.config.mgtSvr[0].securityKey == SECRET
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 @only_44
 @pytest.mark.parametrize("value", ["plain", "a~b", "a*b", "a b+c", "ä/&=?", "x.y-z_0", "[1,2]"])
-def test_marvin_44_signs_what_the_server_accepts(
-    server: TinyServer, config: Path, tmp_path: Path, value: str
-) -> None:
+def test_marvin_44_signs_what_the_server_accepts(server: TinyServer, config: Path, tmp_path: Path, value: str) -> None:
     connection = connect(activate(), config, log_folder=tmp_path)
     from marvin.cloudstackAPI import listZones
 
@@ -438,7 +462,7 @@ def test_marvin_44_signs_what_the_server_accepts(
     zones = connection.api_client().listZones(command)
     assert "signature" in server.requests[-1]
     assert zones[0].description == value
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 @only_44
@@ -454,7 +478,7 @@ def test_marvin_44_has_test_data_and_a_copy_for_each(config: Path, tmp_path: Pat
     assert data["service_offerings"]["tiny"]["memory"] == 128
     data.clear()
     assert connection.test_client.getParsedTestDataConfig()["account"]["username"] == "account"
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 @only_44
@@ -476,7 +500,7 @@ def test_a_suite_of_today_finds_its_library_on_44(connected_44: Connection) -> N
 def connected_44(config: Path, tmp_path: Path) -> Iterator[Connection]:
     connection = connect(activate(), config, log_folder=tmp_path)
     yield connection
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 @only_44
@@ -521,9 +545,7 @@ def test_polls_of_a_job_are_one_call_of_the_trace(connected_44: Connection) -> N
     assert trace.jobs == ("job-keys",)
 
 
-def test_a_class_for_a_user_gets_that_users_client(
-    source: Path | None, connected: Connection, request: pytest.FixtureRequest
-) -> None:
+def test_a_class_for_a_user_gets_that_users_client(source: Path | None, connected: Connection) -> None:
     if source is None:
         pytest.skip("the tiny server has no accounts")
 
@@ -550,17 +572,13 @@ def test_a_server_that_refuses_connections(source: Path | None, tmp_path: Path, 
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_server_that_does_not_answer(
-    source: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_answer(source: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cs_matrix_pytest.marvin_bridge.connect._PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(EnvironmentUnusable, match="did not answer"):
         connect(activate(source), written(tmp_path, silent.getsockname()[1]), log_folder=tmp_path)
 
 
-def test_a_server_that_is_not_cloudstack(
-    source: Path | None, server: TinyServer, config: Path, tmp_path: Path
-) -> None:
+def test_a_server_that_is_not_cloudstack(source: Path | None, server: TinyServer, config: Path, tmp_path: Path) -> None:
     server.html = True
     with pytest.raises(EnvironmentUnusable, match="web page"):
         connect(activate(source), config, log_folder=tmp_path)
@@ -575,7 +593,7 @@ def test_a_server_that_refuses_the_keys(server: TinyServer, tmp_path: Path) -> N
     with pytest.raises(Exception, match="401"):
         Zone.list(connection.api_client())
     assert connection.take_trace().calls[-1].status == 401
-    connection.close(lambda text: None)
+    connection.close(silently)
 
 
 def test_a_deployment_that_fails_says_what_the_server_said(
@@ -616,13 +634,51 @@ def test_a_library_that_is_missing_is_named(config: Path, tmp_path: Path) -> Non
         connect(activate(tree), config, log_folder=tmp_path)
 
 
+@pytest.mark.upstream
+@pytest.mark.skipif("CS_SOURCE" not in os.environ, reason="CS_SOURCE names no CloudStack source tree")
+@pytest.mark.parametrize("known", [True, False], ids=["keys known", "keys registered"])
+def test_the_marvin_of_a_real_tree(server: TinyServer, config: Path, tmp_path: Path, known: bool) -> None:
+    tree = tmp_path / "cloudstack"
+    package = tree / "tools/marvin/marvin"
+    shutil.copytree(Path(os.environ["CS_SOURCE"]) / "tools/marvin", package.parent)
+    shutil.rmtree(package / "cloudstackAPI", ignore_errors=True)
+    (package / "cloudstackAPI").mkdir()
+    generate = "import sys, codegenerator; codegenerator.CodeGenerator('.').generateCodeFromJSON(sys.argv[1])"
+    address = f"http://127.0.0.1:{server.port}/client/api?command=listApis&response=json"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", generate, address], cwd=package, check=True, env={**os.environ}
+    )
+    server.keys = server.keys if known else None
+
+    connection = connect(activate(tree), config, log_folder=tmp_path)
+    assert connection.marvin.kind == "modern"
+    assert connection.test_client.getZoneForTests() == "zone1"
+    assert "virtual_machine" in connection.test_client.getParsedTestDataConfig()
+    assert ("registerUserKeys" in server.commands()) is not known
+    from marvin.cloudstackAPI import listZones
+
+    command = listZones.listZonesCmd()
+    command.keyword = "a b*c"
+    assert connection.api_client().listZones(command)[0].description == "a b*c"
+    (call,) = connection.take_trace().calls
+    assert (call.command, call.status, call.parameters["keyword"]) == ("listZones", 200, "a b*c")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(OSError, match="refused"):
+        connection.api_client().listZones(command)
+    assert "refused" in (connection.take_trace().calls[0].error or "")
+    connection.close(silently)
+    assert connection.moved is not None
+    assert SECRET not in (connection.moved / "runinfo.txt").read_text()
+
+
 def test_suites_of_both_ages_run_on_a_modern_marvin(tmp_path: Path) -> None:
     activate(cloudstack_tree(tmp_path))
+    from marvin.integration.lib import common
     from marvin.integration.lib.base import Account
-    from marvin.integration.lib.common import Account as from_common
-    from marvin.lib.base import Account as modern
+    from marvin.lib import base
 
-    assert Account is from_common is modern
+    assert Account is common.Account is base.Account
     assert sys.modules["marvin.lib.base"].__spec__.name == "marvin.lib.base"
     with pytest.raises(ModuleNotFoundError, match=r"marvin\.integration\.lib\.nothing"):
         import marvin.integration.lib.nothing  # noqa: F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,6 @@ BASE = (
 GENERATED = "cloudstackAPI/cloudstackAPIClient.py"
 OLD_LIBRARY = "integration/lib/base.py"
 NEW_LIBRARY = "lib/base.py"
-
-Place = Callable[..., Path]
 
 
 @pytest.fixture
@@ -62,7 +60,8 @@ def trouble(source: Path | None = None) -> str:
     return str(caught.value)
 
 
-def test_nothing_is_installed(site: Path) -> None:
+@pytest.mark.usefixtures("site")
+def test_nothing_is_installed() -> None:
     text = trouble()
     assert "no Marvin is installed" in text
     assert 'pip install "cs-matrix-pytest[marvin]"' in text

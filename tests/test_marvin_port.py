@@ -101,7 +101,8 @@ def test_ported_code_has_the_lines_of_its_file(installed: Marvin) -> None:
 
 
 @only_44
-def test_every_module_imports_without_a_warning(installed: Marvin) -> None:
+@pytest.mark.usefixtures("installed")
+def test_every_module_imports_without_a_warning() -> None:
     program = dedent("""
         import importlib, warnings
         from cs_matrix_pytest.marvin_bridge import activate
@@ -114,7 +115,9 @@ def test_every_module_imports_without_a_warning(installed: Marvin) -> None:
                 importlib.import_module(name)
         print("all")
     """)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ})
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ}
+    )
     assert (done.stdout, done.stderr) == ("all\n", "")
 
 
@@ -222,7 +225,8 @@ def test_the_test_case_of_44_cleans_up_as_todays(installed: Marvin) -> None:
 
 
 @only_44
-def test_a_warm_import_is_quick(installed: Marvin) -> None:
+@pytest.mark.usefixtures("installed")
+def test_a_warm_import_is_quick() -> None:
     program = dedent("""
         import time, email, imaplib, mysql.connector, optparse, paramiko, requests, unittest, xml.dom.minidom
         from cs_matrix_pytest.marvin_bridge import activate

@@ -69,12 +69,10 @@ def _deploy(simulator: Simulator, config: Path) -> None:
 
 
 def _announce(simulator: Simulator, host: str) -> None:
-    admin = simulator.cloud.admin_user.id
-    simulator.run("registerUserKeys", id=admin)
-    keys = simulator.run("getUserKeys", id=admin)["userkeys"]
+    api_key, secret_key = simulator.admin_keys()
     print(f"CloudStack {simulator.cloud.api.acs_version} (simulated), admin password: password")
     print(f"  integration port  http://{host}:{simulator.integration_port}/?command=listZones&response=json")
     print(f"  API               http://{host}:{simulator.api_port}/client/api")
     print(f"  export CLOUDSTACK_ENDPOINT=http://{host}:{simulator.api_port}/client/api")
-    print(f"  export CLOUDSTACK_KEY={keys['apikey']}")
-    print(f"  export CLOUDSTACK_SECRET={keys['secretkey']}", flush=True)
+    print(f"  export CLOUDSTACK_KEY={api_key}")
+    print(f"  export CLOUDSTACK_SECRET={secret_key}", flush=True)

@@ -40,9 +40,10 @@ class Context:
     @property
     def key(self) -> str:
         """The context as one readable word, ``kvm-ubuntu24/advanced/nfs``; different contexts have different keys."""
-        hypervisor = "-".join(filter(None, (self.hypervisor.type, self.hypervisor.version)))
-        scope = None if self.storage.scope == "shared" else self.storage.scope
-        storage = "-".join(filter(None, (scope, self.storage.protocol))) or "shared"
+        hypervisor = "-".join(filter(None, (self.hypervisor.type.replace("-", "_"), self.hypervisor.version)))
+        scope, protocol = self.storage.scope, self.storage.protocol
+        plain = scope == "shared" and protocol not in (None, *STORAGE_SCOPES)
+        storage = str(protocol) if plain else "-".join(filter(None, (scope, protocol)))
         management = [f"mgmt-{self.management_os}"] if self.management_os else []
         extras = [f"+{extra}" for extra in sorted(self.extras)]
         return "/".join([hypervisor, self.networking, storage, *management, *extras])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cs_matrix_pytest.environments.marvin_config import load_marvin_config
+from cs_matrix_pytest.environments.marvin_config import INTEGRATION_PORT, load_marvin_config
 from cs_matrix_pytest.environments.masking import Masker, secrets_in
 from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
 from cs_matrix_pytest.outcomes.model import AttemptOutcome
@@ -227,11 +227,26 @@ def _settings_given(modules: Mapping[str, Any], marvin: Marvin, settings: Mappin
     """Let Marvin take the settings as they were read here: YAML as well as JSON, absent parts filled in."""
     holder = modules["marvin.marvinInit"] if marvin.kind == "modern" else modules["marvin.configGenerator"]
     read = holder.getSetupConfig
-    holder.getSetupConfig = lambda _file: modules["marvin.jsonHelper"].jsonLoader(settings)
+    parsed = modules["marvin.jsonHelper"].jsonLoader(settings)
+    _keep_port(parsed.mgtSvr[0])
+    holder.getSetupConfig = lambda _file: parsed
     try:
         yield
     finally:
         holder.getSetupConfig = read
+
+
+def _keep_port(server: Any) -> None:
+    """A Marvin that got itself keys goes on at port 8080: right only beside the default of the open port, 8096."""
+    if server.port == INTEGRATION_PORT:
+        return
+
+    class KeepsPort(type(server)):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name != "port":
+                super().__setattr__(name, value)
+
+    server.__class__ = KeepsPort
 
 
 def _fresh_logger(recorder: Recorder, mask: Mask) -> logging.Logger:

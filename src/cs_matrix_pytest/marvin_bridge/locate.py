@@ -23,7 +23,9 @@ _NEEDED = ("__init__.py", "cloudstackConnection.py", "cloudstackTestClient.py", 
 
 _PYTHON2 = re.compile(rb"^\s*(?:print\s+[\"']|except\s+\w+\s*,\s*\w+\s*:)", re.MULTILINE)
 _SETUP_VERSION = re.compile(r"^VERSION\s*=\s*[\"']([^\"']+)[\"']", re.MULTILINE)
-_DIST_INFO = re.compile(r"(?P<name>cloudstack[_-]marvin|marvin)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE)
+_DIST_INFO = re.compile(
+    r"(?P<name>cloudstack[_-]marvin|marvin)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

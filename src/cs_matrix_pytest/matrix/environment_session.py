@@ -118,7 +118,7 @@ class EnvironmentSession:
     def _found(self, trouble: str | None, since: float) -> None:
         now = time.monotonic()
         self._trouble, self._doubted = trouble, trouble is not None
-        self._patient_until = now + PATIENCE * (now - since)
+        self._patient_until = now + PATIENCE * (now - since) if trouble else now
 
     def _unusable(self) -> EnvironmentUnusable:
         text = f"environment {self.environment.name} cannot be used: {self._trouble}"

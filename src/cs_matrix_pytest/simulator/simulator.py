@@ -80,6 +80,13 @@ class Simulator:
         """Run a command in process as SYSTEM (`Cloud.run`)."""
         return self.cloud.run(command, **params)
 
+    def admin_keys(self) -> tuple[str, str]:
+        """The API key and the secret key of the admin, made when first asked for."""
+        admin = self.cloud.admin_user
+        if not admin.keys:
+            self.run("registerUserKeys", id=admin.id)
+        return admin.keys[-1].api_key, admin.keys[-1].secret_key
+
     def marvin_config(self) -> dict[str, Any]:
         """A Marvin config that points at this server and describes its zones."""
         from cs_matrix_pytest.simulator.ready import describe_zones

@@ -123,18 +123,6 @@ PATCHES = (
         r"apiKey = listuserRes\[0\]\.apikey\n(\s+)securityKey = listuserRes\[0\]\.secretkey",
         f"from {_LEVELLING} import user_keys\n" r"\1apiKey, securityKey = user_keys(self.apiClient, listuserRes[0])",
     ),
-    Patch(
-        "deployDataCenter",
-        "signed requests go to 8080 only where unsigned ones went to 8096",
-        r"self\.config\.mgtSvr\[0\]\.port = 8080",
-        "self.config.mgtSvr[0].port = 8080 if self.config.mgtSvr[0].port == 8096 else self.config.mgtSvr[0].port",
-    ),
-    Patch(
-        "deployDataCenter",
-        "signed requests go to 8080 only where unsigned ones went to 8096",
-        r"mgtDetails\.port = 8080",
-        "mgtDetails.port = 8080 if mgtDetails.port == 8096 else mgtDetails.port",
-    ),
     # Threads, SSH
     Patch("asyncJobMgr", "a method that never was", r"\.marvin_request\(cmd\)", ".marvinRequest(cmd)"),
     Patch("sshClient", "None has no order", r"if port is not None or port >= 0:", "if port is not None and port >= 0:"),

@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 family = Family("disk offerings")
 
-DEFAULTS = (("Small", "Small Disk, 5 GB", 5), ("Medium", "Medium Disk, 20 GB", 20), ("Large", "Large Disk, 100 GB", 100))
+DEFAULTS = (
+    ("Small", "Small Disk, 5 GB", 5),
+    ("Medium", "Medium Disk, 20 GB", 20),
+    ("Large", "Large Disk, 100 GB", 100),
+)
 """Name, text and GiB (ConfigurationServerImpl.persistDefaultValues)."""
 
 CACHE_MODES = ("none", "writeback", "writethrough", "hypervisor_default")
@@ -53,10 +57,10 @@ RATES = {
 """Response field by parameter: ``bytesreadratemax`` → ``diskBytesReadRateMax``."""
 
 RATE_NAMES = {
-    "iopsreadrate": "Iops read",
-    "iopswriterate": "Iops write",
-    "bytesreadrate": "Bytes read",
-    "byteswriterate": "Bytes write",
+    "iopsreadrate": "IOPS Read",
+    "iopswriterate": "IOPS Write",
+    "bytesreadrate": "Bytes Read",
+    "byteswriterate": "Bytes Write",
 }
 """What error texts call a rate."""
 
@@ -177,9 +181,7 @@ def check_rates(call: Call) -> None:
     for name, shown in RATE_NAMES.items():
         rate, most = call.get(name), call.get(f"{name}max")
         if rate is not None and most is not None and most < rate:
-            raise InvalidParameterValue(
-                f"{shown} rate ({rate}) cannot be greater than {shown} maximum rate ({most})"
-            )
+            raise InvalidParameterValue(f"{shown} rate ({rate}) cannot be greater than {shown} maximum rate ({most})")
     for name, shown, setting in RATE_LENGTH_LIMITS:
         most = int(call.cloud.configuration.number(setting))
         if most and call.get(name, 0) > most:
@@ -351,7 +353,11 @@ def _fits(call: Call, row: DiskOffering) -> bool:
 
 def _fits_disks(call: Call, row: DiskOffering) -> bool:
     """What a volume can change to, what a pool can hold, and what a VM's owner may use."""
-    volume, pool, vm = call.maybe(Volume, "volumeid"), call.maybe(StoragePool, "storageid"), call.maybe(UserVm, "virtualmachineid")
+    volume, pool, vm = (
+        call.maybe(Volume, "volumeid"),
+        call.maybe(StoragePool, "storageid"),
+        call.maybe(UserVm, "virtualmachineid"),
+    )
     if vm is not None:
         check_owner(call.account, vm.account)
     tags = set(row.storage_tags)
@@ -359,7 +365,12 @@ def _fits_disks(call: Call, row: DiskOffering) -> bool:
         current = volume.disk_offering
         if row is current or row.strict != current.strict:
             return False
-        if current.strict and not current.compute_only and not row.customized and row.disk_size * 1024**3 != volume.size:
+        if (
+            current.strict
+            and not current.compute_only
+            and not row.customized
+            and row.disk_size * 1024**3 != volume.size
+        ):
             return False
         return set(current.storage_tags) <= tags
     return pool is None or set(pool.storage_tags) <= tags if pool is not None and pool.storage_tags else True

@@ -65,7 +65,9 @@ def _resolved(call: Call, kind: type[R], name: str, everything: str, label: str,
         if part and part.lower() != everything:
             found = table.get(part)
             if found is None:
-                raise InvalidParameterValue(f"Failed to create {label} because invalid {kind.label} has been specified.")
+                raise InvalidParameterValue(
+                    f"Failed to create {label} because invalid {kind.label} has been specified."
+                )
             rows.append(found)
     return rows
 

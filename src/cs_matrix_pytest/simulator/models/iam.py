@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import ClassVar
 
 from cs_matrix_pytest.simulator.store import Resource
+
+LimitKey = tuple[str, str | None]
+"""What a resource limit is set for: the name of a `limits.ResourceType`, and a host or storage tag or None."""
 
 
 class AccountType(IntEnum):
@@ -20,6 +24,15 @@ class AccountType(IntEnum):
     PROJECT = 5
 
 
+ROLE_TYPES = {
+    "Admin": AccountType.ADMIN,
+    "ResourceAdmin": AccountType.RESOURCE_DOMAIN_ADMIN,
+    "DomainAdmin": AccountType.DOMAIN_ADMIN,
+    "User": AccountType.NORMAL,
+}
+"""Account types by role type, the most powerful first (RoleType)."""
+
+
 @dataclass(eq=False, kw_only=True)
 class Domain(Resource):
     entities: ClassVar[tuple[str, ...]] = ("DomainResponse",)
@@ -30,8 +43,8 @@ class Domain(Resource):
     parent: Domain | None = None
     network_domain: str | None = None
     state: str = "Active"
-    limits: dict[str, int] = field(default_factory=dict)
-    """Resource limits by `limits.ResourceType` name, as set; absent: the default."""
+    limits: dict[LimitKey, int] = field(default_factory=dict)
+    """Resource limits as set, in the unit that is counted (storage: bytes); absent: the default."""
 
     @property
     def level(self) -> int:
@@ -51,11 +64,14 @@ class Domain(Resource):
         return False
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One rule of a role: a command name with ``*`` wildcards."""
+@dataclass(eq=False, kw_only=True)
+class RolePermission(Resource):
+    """One rule of a role: a command name with ``*`` wildcards, allowed or denied."""
 
-    id: str
+    entities: ClassVar[tuple[str, ...]] = ("RolePermissionResponse",)
+    label: ClassVar[str] = "role permission"
+
+    role: Role
     rule: str
     allow: bool
     description: str | None = None
@@ -69,12 +85,20 @@ class Role(Resource):
 
     name: str
     type: str
-    """``Admin``, ``ResourceAdmin``, ``DomainAdmin`` or ``User``."""
+    """A key of `ROLE_TYPES`."""
     description: str | None = None
     is_default: bool = False
     is_public: bool = True
     state: str = "enabled"
-    rules: list[Rule] = field(default_factory=list)
+    permissions: list[RolePermission] = field(default_factory=list)
+    """The rules in order: the first that matches decides."""
+    default_rules: tuple[str, ...] = ()
+    """The rules of a default role until somebody lists them: they cannot be changed, and they are many. ``!`` denies."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules in order, as ``listHosts`` or ``!listHosts``."""
+        return self.default_rules or rule_texts(self.permissions)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -90,10 +114,12 @@ class Account(Resource):
     state: str = "enabled"
     is_default: bool = False
     network_domain: str | None = None
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[LimitKey, int] = field(default_factory=dict)
+    """As `Domain.limits`."""
     project: Project | None = None
     """The project whose resources this account owns, for an account of type PROJECT."""
     api_key_access: str = "INHERIT"
+    """``ENABLED``, ``DISABLED`` or ``INHERIT``."""
 
     @property
     def is_root_admin(self) -> bool:
@@ -102,16 +128,6 @@ class Account(Resource):
     @property
     def is_normal(self) -> bool:
         return self.type == AccountType.NORMAL
-
-
-@dataclass(eq=False, kw_only=True)
-class ApiKeyPair:
-    """A user's keys."""
-
-    id: str
-    api_key: str
-    secret_key: str
-    name: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -125,13 +141,72 @@ class User(Resource):
     account: Account
     first_name: str
     last_name: str
-    email: str
+    email: str | None
     timezone: str | None = None
     state: str = "enabled"
     source: str = "native"
     is_default: bool = False
-    keys: list[ApiKeyPair] = field(default_factory=list)
     api_key_access: str = "INHERIT"
+    two_factor: bool = False
+    """Two-factor authentication is demanded of this user."""
+    two_factor_provider: str | None = None
+    two_factor_code: str | None = None
+    failed_logins: int = 0
+
+
+@dataclass(eq=False, kw_only=True)
+class ApiKeyPair(Resource):
+    """Keys of a user; the newest pair is the one that answers show."""
+
+    entities: ClassVar[tuple[str, ...]] = ("ApiKeyPairResponse",)
+    label: ClassVar[str] = "key pair"
+
+    user: User
+    api_key: str
+    secret_key: str
+    name: str
+    description: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    permissions: list[KeyRule] = field(default_factory=list)
+    """What the keys may be used for; empty: whatever the role of the account allows."""
+
+    @property
+    def account(self) -> Account:
+        return self.user.account
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """One rule of a key pair."""
+
+    rule: str
+    allow: bool
+    description: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class ProjectRole(Resource):
+    """What members of a project may do in it, beyond their account's role."""
+
+    entities: ClassVar[tuple[str, ...]] = ("ProjectRoleResponse",)
+    label: ClassVar[str] = "project role"
+
+    name: str
+    project: Project
+    description: str | None = None
+    permissions: list[ProjectRolePermission] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class ProjectRolePermission(Resource):
+    entities: ClassVar[tuple[str, ...]] = ("ProjectRolePermissionResponse",)
+    label: ClassVar[str] = "project role permission"
+
+    role: ProjectRole
+    rule: str
+    allow: bool
+    description: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -142,7 +217,7 @@ class ProjectMember:
     user: User | None = None
     role: str = "Regular"
     """``Admin`` or ``Regular``."""
-    project_role_id: str | None = None
+    project_role: ProjectRole | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -157,7 +232,32 @@ class Project(Resource):
     """The account of type PROJECT that owns the project's resources."""
     domain: Domain
     state: str = "Active"
+    """``Active``, ``Disabled`` or ``Suspended``."""
     members: list[ProjectMember] = field(default_factory=list)
+
+    def member(self, account: Account, user: User | None = None) -> ProjectMember | None:
+        """The membership of an account as a whole, or of one of its users."""
+        return next((row for row in self.members if row.account is account and row.user is user), None)
+
+    @property
+    def admins(self) -> list[ProjectMember]:
+        return [member for member in self.members if member.role == "Admin"]
+
+
+@dataclass(eq=False, kw_only=True)
+class ProjectInvitation(Resource):
+    entities: ClassVar[tuple[str, ...]] = ("ProjectInvitationResponse",)
+    label: ClassVar[str] = "project invitation"
+
+    project: Project
+    account: Account | None = None
+    user: User | None = None
+    email: str | None = None
+    token: str | None = None
+    role: str = "Regular"
+    project_role: ProjectRole | None = None
+    state: str = "Pending"
+    """``Pending``, ``Completed``, ``Expired`` or ``Declined``."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -169,3 +269,8 @@ class Owned(Resource):
     @property
     def domain(self) -> Domain:
         return self.account.domain
+
+
+def rule_texts(permissions: list[RolePermission] | list[ProjectRolePermission] | list[KeyRule]) -> tuple[str, ...]:
+    """Rules as ``listHosts`` or ``!listHosts``, in their order."""
+    return tuple(row.rule if row.allow else f"!{row.rule}" for row in permissions)

@@ -163,9 +163,9 @@ class NetworkOffering(Offering):
 
     @property
     def supports_internal_lb(self) -> bool:
-        return "InternalLbVm" in self.service_providers.get("Lb", ()) or "internal" in self.capabilities.get("Lb", {}).get(
-            "LbSchemes", ""
-        )
+        return "InternalLbVm" in self.service_providers.get("Lb", ()) or "internal" in self.capabilities.get(
+            "Lb", {}
+        ).get("LbSchemes", "")
 
 
 @dataclass(eq=False, kw_only=True)

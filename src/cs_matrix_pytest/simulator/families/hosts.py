@@ -1,0 +1,460 @@
+"""Hosts: adding them, their maintenance, their agents (ResourceManagerImpl, HostJoinDaoImpl)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on, percent
+from cs_matrix_pytest.simulator.families.pods import free_address
+from cs_matrix_pytest.simulator.hypervisors import HypervisorFacts, api_name, hypervisor_facts
+from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.images import OsCategory
+from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
+from cs_matrix_pytest.simulator.models.networks import Router
+from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.views import when
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("hosts")
+
+STATE_EVENTS = {
+    "Up": "AgentConnected; Ping; AgentDisconnected; ManagementServerDown; StartAgentRebalance; Remove; "
+    "ShutdownRequested; PingTimeout; HostDown",
+    "Disconnected": "AgentConnected; Ping; AgentDisconnected; ManagementServerDown; WaitedTooLong; Remove; "
+    "ShutdownRequested; PingTimeout; HostDown",
+}
+"""What can happen next to a host, by its state (Status)."""
+RESOURCE_STATES = {
+    ("Enabled", "Enable"): "Enabled",
+    ("Enabled", "Disable"): "Disabled",
+    ("Disabled", "Enable"): "Enabled",
+    ("Disabled", "Disable"): "Disabled",
+    ("Enabled", "AdminAskMaintenance"): "PrepareForMaintenance",
+    ("Disabled", "AdminAskMaintenance"): "PrepareForMaintenance",
+    ("ErrorInMaintenance", "AdminAskMaintenance"): "PrepareForMaintenance",
+    ("PrepareForMaintenance", "InternalEnterMaintenance"): "Maintenance",
+    ("PrepareForMaintenance", "UnableToMaintain"): "ErrorInMaintenance",
+    ("PrepareForMaintenance", "AdminCancelMaintenance"): "Enabled",
+    ("Maintenance", "AdminCancelMaintenance"): "Enabled",
+    ("ErrorInMaintenance", "AdminCancelMaintenance"): "Enabled",
+    ("Enabled", "DeclareHostDegraded"): "Degraded",
+    ("Disabled", "DeclareHostDegraded"): "Degraded",
+    ("Maintenance", "DeclareHostDegraded"): "Degraded",
+    ("Degraded", "EnableDegradedHost"): "Enabled",
+}
+"""The next resource state by state and event (ResourceState)."""
+MAINTENANCE_STATES = ("Maintenance", "ErrorInMaintenance", "PrepareForMaintenance", "ErrorInPrepareForMaintenance")
+SETTLE_SECONDS = 2.0
+"""How long a host without VMs takes from being asked to being in maintenance."""
+SECONDS_PER_PING_TICK = 1.024
+"""The server keeps its pings in units of 1,024 ms and shows them as if they were seconds of milliseconds."""
+
+
+@family.view(Host)
+def host_view(host: Host, call: Call) -> dict[str, Any]:
+    cloud, pod, cluster = call.cloud, host.pod, host.cluster
+    pinged = datetime.fromtimestamp(cloud.clock.now() / 1000 / SECONDS_PER_PING_TICK, timezone.utc)
+    connected = host.state == "Up"
+    shown: dict[str, Any] = {
+        "id": host.id,
+        "name": host.name,
+        "state": host.state,
+        "type": host.type,
+        "ipaddress": host.ip_address,
+        "zoneid": host.zone.id,
+        "zonename": host.zone.name,
+        "podid": pod.id if pod else None,
+        "podname": pod.name if pod else None,
+        "version": cloud.api.acs_version,
+        "memoryallocated": 0,
+        "lastpinged": when(pinged),
+        "virtualmachineid": host.vm.id if host.vm else None,
+        "managementserverid": cloud.management_server_id if connected else None,
+        "managementservername": "localhost" if connected else None,
+        "islocalstorageactive": _has_local_storage_in_use(cloud, host),
+        "created": when(host.created),
+        "events": STATE_EVENTS.get(host.state),
+        "hostha": {"haenable": False, "hastate": "Disabled"},
+        "outofbandmanagement": {"powerstate": "Disabled", "enabled": False},
+        "resourcestate": host.resource_state,
+        "annotation": host.annotation,
+        "username": host.username,
+        "hasannotations": host.annotation is not None,
+    }
+    if host.is_routing and cluster is not None:
+        shown |= _hypervisor_fields(host, cluster, call)
+    if host.os_category is not None:
+        shown |= {"oscategoryid": host.os_category.id, "oscategoryname": getattr(host.os_category, "name", None)}
+    return shown
+
+
+def _hypervisor_fields(host: Host, cluster: Cluster, call: Call) -> dict[str, Any]:
+    used = allocated_on(call.cloud, host)
+    cpu = host.cpu_number * host.cpu_speed * cluster.cpu_overcommit
+    memory = host.memory * cluster.memory_overcommit
+    cpu_share = percent(used.cpu_mhz, cpu)
+    tags = ",".join(host.host_tags) or None
+    facts = hypervisor_facts(host.hypervisor)
+    shown: dict[str, Any] = {
+        "hypervisor": host.hypervisor,
+        "hypervisorversion": host.hypervisor_version,
+        "arch": cluster.arch,
+        "capabilities": facts.capabilities,
+        "clusterid": cluster.id,
+        "clustername": cluster.name,
+        "clustertype": cluster.cluster_type,
+        "cpunumber": host.cpu_number,
+        "cpuspeed": host.cpu_speed,
+        "cpuallocated": cpu_share,
+        "cpuallocatedvalue": used.cpu_mhz,
+        "cpuallocatedpercentage": cpu_share,
+        "cpuallocatedwithoverprovisioning": cpu_share,
+        "cpuwithoverprovisioning": f"{cpu:.2f}".rstrip("0").rstrip("."),
+        "memorytotal": int(memory),
+        "memorywithoverprovisioning": f"{memory:.2f}".rstrip("0").rstrip("."),
+        "memoryallocated": used.memory,
+        "memoryallocatedpercentage": percent(used.memory, memory),
+        "memoryallocatedbytes": used.memory,
+        "hosttags": tags,
+        "explicithosttags": tags,
+        "istagarule": host.tag_is_rule if tags else None,
+        "guestosrule": host.guest_os_rule,
+        "storageaccessgroups": ",".join(host.storage_access_groups) or None,
+        "clusterstorageaccessgroups": ",".join(cluster.storage_access_groups) or None,
+        "podstorageaccessgroups": ",".join(cluster.pod.storage_access_groups) or None,
+        "zonestorageaccessgroups": ",".join(cluster.zone.storage_access_groups) or None,
+        "hahost": bool(host.host_tags) and call.cloud.configuration.text("ha.tag") in host.host_tags,
+        "ueficapability": False,
+    }
+    if facts.name in ("KVM", "External", "Custom"):
+        shown |= {"details": {**host.details, **cluster.details}, "encryptionsupported": True}
+    # Statistics are collected from hosts that are connected for a while; a host just added has none yet.
+    if call.command.name != "addHost":
+        shown |= {
+            "cpuused": "0%",
+            "cpuloadaverage": 0.0,
+            "networkkbsread": 32768,
+            "networkkbswrite": 16384,
+            "memoryused": 0,
+        }
+    return shown
+
+
+def _has_local_storage_in_use(cloud: Cloud, host: Host) -> bool:
+    from cs_matrix_pytest.simulator.models.storage import Volume
+
+    pools = cloud.store.table(StoragePool).where(host=host)
+    return bool(pools) and any(volume.pool in pools and volume.vm for volume in cloud.store.table(Volume))
+
+
+@family.command("addHost")
+def add_host(call: Call) -> Answer:
+    zone, pod = call.one(Zone, "zoneid"), call.one(Pod, "podid")
+    if pod.zone is not zone:
+        raise InvalidParameterValue(
+            f"Pod with specified pod {pod.name} doesn't belong to the zone with specified zone {zone.name}"
+        )
+    if "clusterid" in call and "clustername" in call:
+        raise InvalidParameterValue("Can't specify cluster by both id and name")
+    hypervisor, url = call["hypervisor"], call["url"]
+    if not hypervisor:
+        raise InvalidParameterValue("Need to specify Hypervisor Type")
+    _check_credentials(call, hypervisor)
+    if hypervisor.lower() == "baremetal" and not call.get("hosttags"):
+        raise InvalidParameterValue("hosttag is mandatory while adding host of type Baremetal")
+    _check_url(url)
+    cluster = call.maybe(Cluster, "clusterid") or _named_cluster(call, pod, hypervisor, url)
+    return [connect_host(call.cloud, cluster, url, call)]
+
+
+def _check_credentials(call: Call, hypervisor: str) -> None:
+    if hypervisor.lower() in ("vmware", "secondarystorage"):
+        return
+    if hypervisor.lower() == "kvm":
+        if not (call.get("username") or "").strip():
+            raise InvalidParameterValue("Username need to be provided.")
+    elif not (call.get("username") or "").strip() or not (call.get("password") or "").strip():
+        raise InvalidParameterValue("Username and Password need to be provided.")
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if not parts.scheme:
+        raise InvalidParameterValue(f"uri.scheme is null {url}, add nfs:// (or cifs://) as a prefix")
+    if parts.scheme == "nfs" and not (parts.netloc and parts.path):
+        raise InvalidParameterValue(
+            "Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path"
+        )
+
+
+def _named_cluster(call: Call, pod: Pod, hypervisor: str, url: str) -> Cluster:
+    name = call.get("clustername", f"Standalone-{url}")
+    table = call.cloud.store.table(Cluster)
+    return table.first(pod=pod, name=name) or call.cloud.store.add(
+        Cluster(
+            name=name,
+            pod=pod,
+            hypervisor=api_name(hypervisor),
+            details={"cpuOvercommitRatio": "1", "memoryOvercommitRatio": "1"},
+        )
+    )
+
+
+def connect_host(cloud: Cloud, cluster: Cluster, url: str, call: Call | None = None) -> Host:
+    """Discover a host at a URL and connect its agent.
+
+    Raises InternalError where a hypervisor that has one host per address has it already.
+    """
+    facts = hypervisor_facts(cluster.hypervisor)
+    address = urlsplit(url).hostname or ""
+    known = cloud.store.table(Host).first(lambda host: host.url == url and host.zone is cluster.zone)
+    if known is not None and not facts.simulated:
+        raise InternalError(f"Unable to add the host: Cannot find the server resources at {url}")
+    host = cloud.store.add(
+        Host(
+            name=_host_name(facts, address),
+            zone=cluster.zone,
+            pod=cluster.pod,
+            cluster=cluster,
+            url=url,
+            ip_address=address if ipv4.is_address(address) else free_address(cloud, cluster.pod) or address,
+            hypervisor=facts.name,
+            hypervisor_version=facts.version,
+            host_tags=call.get("hosttags", []) if call else [],
+            storage_access_groups=call.get("storageaccessgroups", []) if call else [],
+            connected=cloud.clock.now(),
+        )
+    )
+    if call is not None and (call.get("allocationstate") or "").lower() in ("disable", "disabled"):
+        host.resource_state = "Disabled"
+    if facts.name in ("KVM", "External"):
+        host.details = {
+            "guid": f"{host.id}-LibvirtComputingResource",
+            "com.cloud.network.Networks.RouterPrivateIpStrategy": "HostLocal",
+        }
+    from cs_matrix_pytest.simulator.families.storage_pools import add_local_storage
+
+    add_local_storage(cloud, host)
+    from cs_matrix_pytest.simulator.families.system_vms import expect_system_vms
+
+    expect_system_vms(cloud, host.zone)
+    return host
+
+
+def _host_name(facts: HypervisorFacts, address: str) -> str:
+    return f"SimulatedAgent.{new_uuid()}" if facts.simulated else address
+
+
+def discover_hosts_of(call: Call, cluster: Cluster) -> None:
+    """Connect the host that an externally managed cluster (a vCenter's) has at its URL."""
+    if cluster.cluster_type == "ExternalManaged" and cluster.url:
+        connect_host(call.cloud, cluster, f"http://{urlsplit(cluster.url).hostname or cluster.url}/{cluster.name}")
+
+
+def transit(host: Host, event: str) -> None:
+    """Have an event change a host's resource state; raises InternalError where it cannot happen now."""
+    following = RESOURCE_STATES.get((host.resource_state, event))
+    if following is None:
+        raise InternalError(f"No next resource state for host {host.number} while current state is "
+                            f"{host.resource_state} with event {event}")
+    host.resource_state = following
+
+
+@family.command("updateHost")
+def update_host(call: Call) -> Answer:
+    host, event = call.one(Host), call.get("allocationstate")
+    if event and event.strip():
+        if event not in ("Enable", "Disable"):
+            raise InvalidParameterValue(
+                f"Invalid allocation state: {event}, only Enable/Disable are allowed"
+            )
+        transit(host, event)
+    if (call.get("name") or "").strip():
+        host.name = call["name"]
+    if "oscategoryid" in call:
+        category = call.one(OsCategory, "oscategoryid")
+        host.os_category = None if category.name == "None" else category
+        host.guest_os_rule = None
+    if "guestosrule" in call:
+        host.guest_os_rule = call["guestosrule"] or None
+        host.os_category = None
+    if "hosttags" in call:
+        host.host_tags = list(dict.fromkeys(tag for tag in call["hosttags"] if tag))
+        host.tag_is_rule = call.flag("istagarule")
+    if call.flag("cleanupexternaldetails"):
+        host.details = {key: value for key, value in host.details.items() if not key.startswith("External:")}
+    if call.get("annotation") and event:
+        host.annotation = call["annotation"]
+    return host
+
+
+def vms_on(cloud: Cloud, host: Host) -> list[UserVm | Router | SystemVm]:
+    """Every VM that is on a host."""
+    return [row for kind in (UserVm, Router, SystemVm) for row in cloud.store.table(kind).where(host=host)]
+
+
+@family.command("prepareHostForMaintenance")
+def prepare_for_maintenance(call: Call) -> Answer:
+    host, cloud = call.one(Host), call.cloud
+    if host.resource_state in MAINTENANCE_STATES and host.resource_state != "ErrorInMaintenance":
+        raise InternalError(
+            f"Host is already in state {host.resource_state}. Cannot recall for maintenance until resolved."
+        )
+    others = cloud.store.table(Host).where(cluster=host.cluster, resource_state="PrepareForMaintenance")
+    if others and host.cluster is not None:
+        raise InternalError(
+            "There are other servers attempting migrations for maintenance. Found hosts in PrepareForMaintenance OR "
+            f"ErrorInPrepareForMaintenance STATUS in cluster {host.cluster.name}"
+        )
+    if _has_local_storage_in_use(cloud, host):
+        raise InternalError(
+            "There are active VMs using the host's local storage pool. "
+            "Please stop all VMs on this host that use local storage."
+        )
+    vms = vms_on(cloud, host)
+    if vms and not _other_hosts(cloud, host):
+        raise InternalError(f"Unable to prepare for maintenance host {host.name}")
+    transit(host, "AdminAskMaintenance")
+    cloud.clock.call_later(SETTLE_SECONDS, enter_maintenance, cloud, host)
+    return host
+
+
+def _other_hosts(cloud: Cloud, host: Host) -> list[Host]:
+    return [
+        other
+        for other in cloud.store.table(Host)
+        if other is not host and other.takes_vms and other.pod is host.pod and other.hypervisor == host.hypervisor
+    ]
+
+
+def enter_maintenance(cloud: Cloud, host: Host) -> None:
+    """Move what runs on a host elsewhere; then it is in maintenance."""
+    if host not in cloud.store or host.resource_state != "PrepareForMaintenance":
+        return
+    for vm in vms_on(cloud, host):
+        target = min(
+            _other_hosts(cloud, host),
+            key=lambda other: (other.cluster is not host.cluster, allocated_on(cloud, other).memory),
+            default=None,
+        )
+        if target is None:
+            transit(host, "UnableToMaintain")
+            return
+        vm.host = target
+        if isinstance(vm, UserVm):
+            vm.last_host, vm.cluster, vm.pod = host, target.cluster, target.pod
+    transit(host, "InternalEnterMaintenance")
+
+
+@family.command("cancelHostMaintenance")
+def cancel_maintenance(call: Call) -> Answer:
+    host = call.one(Host)
+    if host.resource_state not in MAINTENANCE_STATES:
+        raise InternalError(
+            f"Cannot perform cancelMaintenance when resource state is {host.resource_state}, host: {host.name}"
+        )
+    transit(host, "AdminCancelMaintenance")
+    return host
+
+
+@family.command("declareHostAsDegraded")
+def declare_degraded(call: Call) -> Answer:
+    host = call.one(Host)
+    if host.state not in ("Alert", "Disconnected"):
+        raise InvalidParameterValue(
+            f"Host id = {host.id} can't be declared as degraded as it is in state {host.state}"
+        )
+    transit(host, "DeclareHostDegraded")
+    return host
+
+
+@family.command("cancelHostAsDegraded")
+def cancel_degraded(call: Call) -> Answer:
+    host = call.one(Host)
+    if host.resource_state != "Degraded":
+        raise InternalError(
+            f"Cannot perform cancelHostAsDegraded when resource state is {host.resource_state}, host: {host.name}"
+        )
+    transit(host, "EnableDegradedHost")
+    return host
+
+
+@family.command("reconnectHost")
+def reconnect_host(call: Call) -> Answer:
+    host = call.one(Host)
+    if host.resource_state in MAINTENANCE_STATES and host.state != "Up":
+        raise InternalError(f"Unable to reconnect host {host.name} because it is in {host.resource_state}")
+    host.state, host.connected = "Up", call.cloud.clock.now()
+    return host
+
+
+@family.command("releaseHostReservation", "updateHostPassword")
+def accepted(call: Call) -> Answer:
+    call.maybe(Host, "hostid" if "hostid" in call else "id")
+    return Success()
+
+
+@family.command("deleteHost")
+def delete_host(call: Call) -> Answer:
+    host, cloud, forced = call.one(Host), call.cloud, call.flag("forced")
+    if host.resource_state not in ("Maintenance", "Degraded") and not forced:
+        raise InternalError(
+            f"Host with UUID [{host.id}] is not in maintenance mode and no forced deletion was requested."
+        )
+    for vm in vms_on(cloud, host):
+        vm.state, vm.host = "Stopped", None
+    for pool in cloud.store.table(StoragePool).where(host=host):
+        if call.flag("forcedestroylocalstorage"):
+            cloud.store.remove(pool)
+        else:
+            pool.host = None
+    cloud.store.remove(host)
+    return Success()
+
+
+def _cluster_arch(host: Host, value: str, call: Call) -> bool:
+    return host.cluster is not None and host.cluster.arch == value
+
+
+family.listing(
+    "listHosts",
+    Host,
+    keyword=("name", "state", "type"),
+    filters={
+        "virtualmachineid": lambda host, vm, call: _could_take(host, vm),
+        "outofbandmanagementenabled": lambda host, value, call: value is False,
+        "outofbandmanagementpowerstate": lambda host, value, call: value == "Disabled",
+        "managementserverid": lambda host, value, call: host.state == "Up",
+        "hahost": lambda host, value, call: (call.cloud.configuration.text("ha.tag") in host.host_tags) is value,
+        "arch": _cluster_arch,
+        "version": lambda host, value, call: call.cloud.api.acs_version == value,
+        "storageaccessgroup": lambda host, value, call: value in host.storage_access_groups,
+    },
+)
+
+
+def _could_take(host: Host, vm: Any) -> bool:
+    """listHosts with a VM answers the hosts that it could be migrated to (listHostsForMigrationOfVM)."""
+    source = getattr(vm, "host", None)
+    return bool(source is not None and host is not source and host.takes_vms and host.cluster is source.cluster)
+
+
+@family.command("listHostTags", object_name="hosttag")
+def list_host_tags(call: Call) -> Answer:
+    rows = [
+        {"hostid": host.number, "id": str(number), "name": tag}
+        for number, (host, tag) in enumerate(
+            ((host, tag) for host in call.cloud.store.table(Host) for tag in host.host_tags), start=1
+        )
+        if (call.get("keyword") or "") in tag
+    ]
+    return page(call, rows)
