@@ -24,7 +24,7 @@ def _import_all() -> None:
     Others' modules are dear to import again and again; of our own there would be two copies.
     """
     own = [module.name for module in pkgutil.walk_packages(cs_matrix_pytest.__path__, "cs_matrix_pytest.")]
-    others = ["ddt", "jsonschema", "junitparser", "mysql.connector", "paramiko", "requests", "rich.console", "yaml"]
+    others = "ddt jsonschema junitparser mysql.connector nose.plugins.attrib paramiko requests rich.console yaml".split()
     for name in [*own, *others]:
         with warnings.catch_warnings(), contextlib.suppress(ImportError):
             warnings.simplefilter("ignore")
@@ -112,9 +112,16 @@ def _dedented(text: str) -> str:
     return dedent(text)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for Marvin's port: pytester gives each test a home of its own, where it would be ported anew."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def labs(pytester: pytest.Pytester) -> Labs:
+def labs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Labs:
     """An empty rootdir to put environments and suites into."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
     return Labs(pytester)
 
 

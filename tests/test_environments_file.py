@@ -240,11 +240,11 @@ BAD = {
     ),
     "recursive": (ONE + "    faults: &a {b: *a}\n", 6, "environments.kvm.faults.b", "refers to what it is part of"),
     "rule without needs": (ONE + "applicability:\n  - when: {tags: [a]}\n", 7, "applicability.0.needs", "missing"),
-    "rule with a word": (
-        ONE + "applicability:\n  - {when: {tags: [a]}, needs: {networking: basic}}\n",
+    "rule with a mapping": (
+        ONE + "applicability:\n  - {when: {tags: [a]}, needs: {networking: {a: b}}}\n",
         7,
         "applicability.0.needs.networking",
-        "must be a list, is text",
+        "must be text or true or false or a number or a list, is a mapping",
     ),
 }
 

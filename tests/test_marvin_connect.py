@@ -123,8 +123,16 @@ def catalogue() -> list[dict[str, Any]]:
     """The real API's commands, with as much of each as Marvin's generator cannot do without."""
     text = resources.files("cs_matrix_pytest.simulator.metadata").joinpath("commands-4.23.json").read_text()
     commands = json.loads(text)["commands"].items()
-    bare = {"description": "-", "params": [], "response": []}
-    return [{**bare, "name": name, "isasync": about.get("async", False)} for name, about in commands]
+    return [
+        {
+            "name": name,
+            "description": "-",
+            "isasync": about.get("async", False),
+            "params": [],
+            "response": [{"name": each, "type": "string", "description": "-"} for each in about["response"]],
+        }
+        for name, about in commands
+    ]
 
 
 @pytest.fixture

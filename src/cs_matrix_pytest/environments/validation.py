@@ -85,7 +85,9 @@ def _type(error: ValidationError, where: Where) -> list[Problem]:
     if not where and error.instance is None:
         return [(where, "this file is empty", None)]
     hint = "leave the key out if there is nothing to say" if error.instance is None else None
-    return [(where, f"must be {_TYPES[str(error.validator_value)]}, is {kind_of(error.instance)}", hint)]
+    wanted = error.validator_value
+    words = " or ".join(_TYPES[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted))
+    return [(where, f"must be {words}, is {kind_of(error.instance)}", hint)]
 
 
 def _unknown_key(error: ValidationError, where: Where) -> list[Problem]:

@@ -24,7 +24,7 @@ from cs_matrix_pytest.simulator.families.offering_scope import (
     usable_by,
 )
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.iam import AccountType, Domain
+from cs_matrix_pytest.simulator.models.iam import Domain
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
 from cs_matrix_pytest.simulator.models.storage import Volume
@@ -74,7 +74,7 @@ RATE_LENGTH_LIMITS = (
 
 
 @family.on_fresh_install
-def default_disk_offerings(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+def default_disk_offerings(cloud: Cloud, _fresh: Mapping[str, Any]) -> None:
     for name, text, size in DEFAULTS:
         cloud.store.add(DiskOffering(name=name, display_text=text, disk_size=size))
     cloud.store.add(DiskOffering(name="Custom", display_text="Custom Disk", customized=True))
@@ -235,7 +235,7 @@ def create_disk_offering(call: Call) -> Answer:
 STATES = {"active": "Active", "inactive": "Inactive"}
 
 
-def state_of(call: Call, label: str) -> str | None:
+def state_of(call: Call) -> str | None:
     """An offering's new state."""
     wanted = call.get("state")
     if wanted is None:
@@ -248,7 +248,7 @@ def state_of(call: Call, label: str) -> str | None:
 @family.command("updateDiskOffering")
 def update_disk_offering(call: Call) -> Answer:
     offering = call.one(DiskOffering)
-    state = state_of(call, offering.label)
+    state = state_of(call)
     zones = updated_zones(call, offering)
     domains = check_updater(
         call,
@@ -373,4 +373,4 @@ def _fits_disks(call: Call, row: DiskOffering) -> bool:
         ):
             return False
         return set(current.storage_tags) <= tags
-    return pool is None or set(pool.storage_tags) <= tags if pool is not None and pool.storage_tags else True
+    return pool is None or set(pool.storage_tags) <= tags

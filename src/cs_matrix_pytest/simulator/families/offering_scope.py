@@ -14,7 +14,7 @@ from cs_matrix_pytest.simulator.models.offerings import Offering
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import comma
 
-O = TypeVar("O", bound=Offering)
+AnyOffering = TypeVar("AnyOffering", bound=Offering)
 R = TypeVar("R", bound=Resource)
 
 
@@ -205,6 +205,6 @@ def detail_fields(offering: Offering) -> dict[str, str] | None:
     return shown or None
 
 
-def in_order(rows: Iterable[O]) -> list[O]:
+def in_order(rows: Iterable[AnyOffering]) -> list[AnyOffering]:
     """Offerings as lists show them: by sort key, then by age."""
     return sorted(rows, key=lambda row: row.sort_key)

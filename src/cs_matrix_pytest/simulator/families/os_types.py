@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.models.images import OsCategory, OsType
 from cs_matrix_pytest.simulator.registry import Family
 

@@ -68,7 +68,7 @@ SYSTEM_OFFERINGS = (
 
 
 @family.on_fresh_install
-def default_service_offerings(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+def default_service_offerings(cloud: Cloud, _fresh: Mapping[str, Any]) -> None:
     for name, unique, kind, memory, speed, offer_ha in SYSTEM_OFFERINGS:
         for storage, suffix, unique_suffix in (("shared", "", ""), ("local", " - Local Storage", "-Local")):
             disk = DiskOffering(name=name + suffix, display_text="", storage_type=storage, compute_only=True)
@@ -363,10 +363,8 @@ def _own_disk(call: Call, details: dict[str, str]) -> DiskOffering:
     if size is not None and size <= 0:
         raise InvalidParameterValue(f"The Root disk size is of {size} GB but it must be greater than 0.")
     check_disk_size(call, size)
-    if call.flag("issystem"):
-        custom_iops, least, most = False, 0, 0
-    else:
-        custom_iops, (least, most) = call.get("customizediops"), iops_of(call)
+    custom_iops = False if call.flag("issystem") else call.get("customizediops")
+    least, most = (0, 0) if call.flag("issystem") else iops_of(call)
     return call.cloud.store.add(
         DiskOffering(
             name=call["name"],
@@ -391,7 +389,7 @@ def _own_disk(call: Call, details: dict[str, str]) -> DiskOffering:
 @family.command("updateServiceOffering")
 def update_service_offering(call: Call) -> Answer:
     offering = call.one(ServiceOffering)
-    state = state_of(call, offering.label)
+    state = state_of(call)
     domains, zones = updated_domains(call, offering), updated_zones(call, offering)
     _check_instances_within(call, offering, domains)
     tagged = bool(call.get("hosttags") or call.get("storagetags"))
@@ -492,7 +490,7 @@ def list_service_offerings(call: Call) -> Answer:
     vm = call.maybe(UserVm, "virtualmachineid")
     if vm is not None:
         check_owner(owner, vm.account)
-        rows = [row for row in rows if _can_scale(call, vm, row)]
+        rows = [row for row in rows if _can_scale(vm, row)]
     template = call.maybe(Template, "templateid")
     if template is not None:
         check_access(call.cloud, call.account, template)
@@ -527,7 +525,7 @@ def _reaches(amount: int | None, most: str | None, wanted: int | None) -> bool:
     return most is None or int(most) >= wanted
 
 
-def _can_scale(call: Call, vm: UserVm, row: ServiceOffering) -> bool:
+def _can_scale(vm: UserVm, row: ServiceOffering) -> bool:
     """True where a VM can change to an offering; a running one only to what is no smaller."""
     current = vm.service_offering
     if row is current and not current.customized:

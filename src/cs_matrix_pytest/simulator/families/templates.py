@@ -152,7 +152,7 @@ DEFAULT_TEMPLATES = (
 
 
 @family.on_fresh_install
-def default_templates(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+def default_templates(cloud: Cloud, _fresh: Mapping[str, Any]) -> None:
     for row in DEFAULT_TEMPLATES:
         cloud.store.add(
             Template(
