@@ -352,6 +352,7 @@ def test_a_class_gets_what_the_nose_plugin_gives_it(connected: Connection) -> No
     class TestSomething:
         pass
 
+    assert connected.api_client().id == "marvinTest"
     connected.bind(TestSomething)
     names = {"debug", "info", "warn", "error", "testClient", "config", "clstestclient"}
     assert names == {name for name in vars(TestSomething) if not name.startswith("__")}
@@ -553,9 +554,8 @@ def test_polls_of_a_job_are_one_call_of_the_trace(connected_44: Connection) -> N
     assert trace.jobs == ("job-keys",)
 
 
-def test_a_class_for_a_user_gets_that_users_client(source: Path | None, connected: Connection) -> None:
-    if source is None:
-        pytest.skip("the tiny server has no accounts")
+def test_a_class_for_a_user_gets_that_users_client(config: Path, tmp_path: Path) -> None:
+    connected = connect(activate(cloudstack_tree(tmp_path / "tree")), config, log_folder=tmp_path)
 
     class TestAsUser:
         user = True
@@ -566,6 +566,7 @@ def test_a_class_for_a_user_gets_that_users_client(source: Path | None, connecte
     TestAsUser.UserName = "nobody"
     with pytest.raises(EnvironmentUnusable, match="no API client for the user 'nobody'"):
         connected.bind(TestAsUser)
+    connected.close(silently)
 
 
 def unused_port() -> int:

@@ -114,6 +114,9 @@ def read_options(config: pytest.Config) -> Options:
             raise pytest.UsageError(f"{config.inipath}: {name}: a number of at least 1 is needed, not {text!r}")
         return int(text)
 
+    window, settle = number("cs_window"), number("cs_settle")
+    if settle > window:
+        raise pytest.UsageError(f"{config.inipath}: cs_settle ({settle}) cannot be more than cs_window ({window})")
     patterns = option.cs_env or [config.getini("cs_env")]
     return Options(
         environments=tuple(part.strip() for text in patterns for part in text.split(",") if part.strip()),
@@ -128,6 +131,6 @@ def read_options(config: pytest.Config) -> Options:
         real_time=option.cs_real_time,
         features=path("cs_features"),
         xunit_unstable=option.cs_xunit_unstable,
-        window=number("cs_window"),
-        settle=number("cs_settle"),
+        window=window,
+        settle=settle,
     )

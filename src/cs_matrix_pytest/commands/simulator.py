@@ -36,28 +36,31 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted. Prints where, and keys of the admin."""
     from cs_matrix_pytest.simulator import Simulator
 
-    try:
-        simulator = Simulator(
-            hypervisor=args.hypervisor,
-            networking=args.networking,
-            ready=args.config is None,
-            host=args.host,
-            integration_port=args.port,
-            api_port=args.api_port,
-        )
-    except OSError as error:
-        raise UserError(
-            f"cannot listen on {args.host}: {error.strerror or error}",
-            hint="Another port: --port and --api-port; 0 takes any that is free.",
-        ) from None
+    simulator = Simulator(
+        hypervisor=args.hypervisor,
+        networking=args.networking,
+        ready=args.config is None,
+        host=args.host,
+        integration_port=args.port,
+        api_port=args.api_port,
+    )
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    with simulator:
+    try:
+        simulator.start()
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {args.host}: {error.strerror or error}",
+            hint="Other ports: --port and --api-port; 0 takes any that is free.",
+        ) from None
+    try:
         if args.config is not None:
             _deploy(simulator, args.config)
         _announce(simulator, args.host)
         stopped.wait()
+    finally:
+        simulator.stop()
     return 0
 
 

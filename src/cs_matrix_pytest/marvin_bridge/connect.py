@@ -21,11 +21,13 @@ from .finder import install_finder
 from .locate import Marvin
 from .run_log import RunLog, close_handlers
 from .test_data import shipped_test_data
-from .trace import Mask, Recorder, SecretFilter, TestTrace, record_api_calls, without_secrets
+from .trace import ApiCall, Mask, Recorder, SecretFilter, TestTrace, record_api_calls, without_secrets
 
 # The name under which every Marvin asks the logging module for its logger.
 _LOGGER = "CSLog"
 _SUCCESS = "SUCCESS"
+# What Marvin's resources are named after outside of a class; without a name it cannot make an account.
+_NO_TEST = "marvinTest"
 _DEFAULT_HYPERVISOR = "XenServer"
 # Seconds that a server may take to answer the one question before Marvin, which would wait for ever, is started.
 _PATIENCE = 15.0
@@ -62,8 +64,8 @@ class Connection:
         }
         for name, value in given.items():
             setattr(cls, name, value)
-        if self.test_client.identifier is None:
-            self.test_client.identifier = cls.__name__
+        # The plugin does so for the first class of its process; the next ones would be called after the test before them.
+        self.test_client.identifier = cls.__name__
         self._run_log.bound(cls)
         if hasattr(cls, "user"):
             self._become_user(cls)
@@ -104,7 +106,7 @@ class Connection:
         except Exception as error:
             client, cause = None, without_secrets(f"{type(error).__name__}: {error}", self._mask)
         else:
-            cause = _last_error(self._recorder.take()) or "Marvin gives no reason"
+            cause = _refusal(self._recorder.last_call) or "Marvin gives no reason"
         if client is None or isinstance(client, (str, int)):
             raise EnvironmentUnusable(f"no API client for the user {cls.UserName!r} of {cls.__qualname__}: {cause}")
 
@@ -151,16 +153,18 @@ def connect(
             started = _start(modules, marvin, config_path, zone, hypervisor, folder, deploy)
     except Exception as error:
         close_handlers(logger)
-        cause = _last_error(recorder.take()) or without_secrets(f"{type(error).__name__}: {error}", mask)
-        raise EnvironmentUnusable(f"Marvin cannot be started: {cause}", file=config_path) from None
+        cause = _refusal(recorder.last_call) or without_secrets(f"{type(error).__name__}: {error}", mask)
+        raise EnvironmentUnusable(f"Marvin cannot be started: {cause}") from None
     if started is None:
         close_handlers(logger)
-        trace = recorder.take()
-        cause = _last_error(trace) or _last_line(output.getvalue(), mask) or "Marvin gives no reason"
+        cause = _refusal(recorder.last_call) or _last_line(output.getvalue(), mask) or "Marvin gives no reason"
         what = "Marvin could not deploy the data center" if deploy else "Marvin cannot use this environment"
-        raise EnvironmentUnusable(f"{what}: {cause}", file=config_path, hint=_hint(trace))
+        raise EnvironmentUnusable(f"{what}: {cause}", hint=_hint(recorder.last_call))
+    # Marvin holds on to its logger; in the registry pytest's capture would find it and repeat its lines.
+    logging.Logger.manager.loggerDict.pop(_LOGGER, None)
     init, working, results = started
     client = init.getTestClient()
+    client.identifier = _NO_TEST
     if marvin.kind == "4.4.0":
         client.zone_for_tests, client.hypervisor_for_tests, client.test_data = zone, hypervisor, test_data
         client.getApiClient().hypervisor = hypervisor
@@ -311,17 +315,15 @@ def _first_hypervisor(settings: Mapping[str, Any]) -> str | None:
     return settings["mgtSvr"][0].get("hypervisor") or next(filter(None, named), None)
 
 
-def _last_error(trace: TestTrace) -> str | None:
+def _refusal(call: ApiCall | None) -> str | None:
     """What the server said last, if that was a refusal: the cause that Marvin swallows."""
-    call = trace.calls[-1] if trace.calls else None
     if call is None or call.error is None:
         return None
     facts = f"HTTP {call.status}" if call.status is not None else "no answer"
     return f"{call.command}: {facts}, {call.error}"
 
 
-def _hint(trace: TestTrace) -> str | None:
-    call = trace.calls[-1] if trace.calls else None
+def _hint(call: ApiCall | None) -> str | None:
     if call is None or call.error is None:
         return None
     if call.status == 401:

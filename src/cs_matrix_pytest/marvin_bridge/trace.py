@@ -110,11 +110,16 @@ class Recorder(logging.Handler):
 
     def add_call(self, call: ApiCall) -> None:
         """Remember a call; a further poll of the job that was polled last only counts."""
-        last = self._calls.entries[-1] if self._calls.entries else None
+        last = self.last_call
         if last is not None and last.command == call.command == "queryAsyncJobResult" and last.job == call.job:
             self._calls.entries[-1] = replace(call, times=last.times + 1, seconds=last.seconds + call.seconds)
         else:
             self._calls.add(call)
+
+    @property
+    def last_call(self) -> ApiCall | None:
+        """The newest call since the last `take`."""
+        return self._calls.entries[-1] if self._calls.entries else None
 
     def take(self) -> TestTrace:
         """All that was recorded since the last `take`."""

@@ -70,33 +70,32 @@ class EnvironmentSession:
     def require(self) -> None:
         """See to it that tests can run: open the environment, or where it was down look whether it is back.
 
-        Raises EnvironmentUnusable, always with the same words for the same trouble.
+        Raises EnvironmentUnusable.
         """
+        started = time.monotonic()
+        if started < self._patient_until:
+            raise self._unusable()
         if self._doubted:
-            if time.monotonic() < self._patient_until:
-                raise self._unusable()
-            if self.trouble() is not None:
-                raise self._unusable()
-        try:
-            _ = self.connection
-        except UserError as error:
-            self._found(str(error), time.monotonic())
-            raise self._unusable() from None
+            self._found(self._wrong_now(), started)
+        if self._trouble is None:
+            try:
+                _ = self.connection
+            except UserError as error:
+                self._found(str(error), started)
+        if self._trouble is not None:
+            raise self._unusable()
 
     def doubt(self) -> None:
         """Have the next `require` ask the server first: at the beginning of a class."""
-        self._doubted = not self.environment.embedded
+        self._doubted = self._doubted or self.is_open
 
     def trouble(self) -> str | None:
         """What is wrong with the environment now, or None: one request to a lab, none to an embedded simulator."""
         if self.environment.embedded:
             return None
-        from cs_matrix_pytest.environments.probe import reachable
-
         started = time.monotonic()
-        wrong = reachable(self._plan.configs[self.environment.name].config)
-        self._found(wrong, started)
-        return None if wrong is None else self._unusable().what
+        self._found(self._wrong_now(), started)
+        return None if self._trouble is None else self._unusable().what
 
     @contextmanager
     def running(self, modules: Iterable[ModuleType]) -> Iterator[None]:
@@ -114,6 +113,16 @@ class EnvironmentSession:
         connection, self._connection, self._simulator = self._connection, None, None
         self._resources.close()
         return connection.moved if connection else None
+
+    def _wrong_now(self) -> str | None:
+        if self.environment.embedded:
+            return None
+        if self._connection is None:
+            # Before it was ever used an answer is not enough: zone and credentials must be right.
+            return look_at(self.environment, self._plan).trouble
+        from cs_matrix_pytest.environments.probe import reachable
+
+        return reachable(self._plan.configs[self.environment.name].config)
 
     def _found(self, trouble: str | None, since: float) -> None:
         now = time.monotonic()

@@ -24,6 +24,16 @@ class ClassPerEnvironmentScheduling(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid, self._environments)
 
+    def remove_node(self, node: Any) -> str | None:
+        """As `LoadScopeScheduling.remove_node`, but a test that killed its worker is not given to another, as with load."""
+        units = self.assigned_work[node].values()
+        crashed = next(((unit, nodeid) for unit in units for nodeid, done in unit.items() if not done), None)
+        if crashed is not None:
+            unit, nodeid = crashed
+            unit[nodeid] = True
+        super().remove_node(node)
+        return crashed[1] if crashed else None
+
 
 def scope_of(nodeid: str, environments: frozenset[str]) -> str:
     """The name of what `nodeid` must stay together with; its own where it may go alone."""

@@ -100,7 +100,7 @@ class Cloud:
                 )
                 return problem.code, envelope, error_body(problem)
 
-    def run(self, name: str, caller: Caller | None = None, **params: Any) -> dict[str, Any]:
+    def run(self, name: str, caller: Caller | None = None, /, **params: Any) -> dict[str, Any]:
         """Run a command in process, by default as SYSTEM, and give its answer's body; a job's result where it is async.
 
         Booleans and numbers are written as the API reads them. Raises ApiError.
@@ -116,6 +116,7 @@ class Cloud:
         return body
 
     def _run(self, caller: Caller, command: Command, raw: Mapping[str, str]) -> dict[str, Any]:
+        access.check_command(self, caller, command, raw)
         for name, value in raw.items():
             if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
                 raise ParameterError(

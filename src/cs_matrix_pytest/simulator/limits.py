@@ -2,57 +2,302 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
+from cs_matrix_pytest.simulator.errors import ResourceLimitExceeded
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project
+from cs_matrix_pytest.simulator.models.images import Template
+from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Vpc
+from cs_matrix_pytest.simulator.models.offerings import DiskOffering, ServiceOffering
+from cs_matrix_pytest.simulator.models.storage import Snapshot, Volume
+from cs_matrix_pytest.simulator.models.vm import UserVm
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 UNLIMITED = -1
+GIB = 1024**3
+
+GONE_VMS = frozenset({"Destroyed", "Error", "Expunging"})
+GONE_VOLUMES = frozenset({"Destroy", "Expunging", "Expunged"})
+ON_SECONDARY = frozenset({"UploadOp", "Uploaded", "NotUploaded", "UploadInProgress", "UploadError", "UploadAbandoned"})
+"""States of volumes that no primary storage holds yet."""
+
+Amounts = Iterator[tuple[Account, int]]
+"""Owners with what one resource of theirs counts for."""
+
+
+def _vms(cloud: Cloud, tag: str | None) -> Iterator[UserVm]:
+    running_only = cloud.configuration.flag("resource.count.running.vms.only")
+    gone = GONE_VMS | {"Stopped"} if running_only else GONE_VMS
+    for vm in cloud.store.table(UserVm):
+        if vm.state not in gone and vm.display and (tag is None or tag in _host_tags(vm.service_offering, vm.template)):
+            yield vm
+
+
+def _volumes(cloud: Cloud, tag: str | None) -> Iterator[Volume]:
+    for volume in cloud.store.table(Volume):
+        if volume.state not in GONE_VOLUMES and volume.display and (tag is None or tag in _storage_tags(volume)):
+            yield volume
+
+
+def _host_tags(offering: ServiceOffering, template: Template) -> list[str]:
+    return [*offering.host_tags, *([template.template_tag] if template.template_tag else [])]
+
+
+def _storage_tags(volume: Volume) -> list[str]:
+    if volume.disk_offering is not None:
+        return volume.disk_offering.storage_tags
+    return volume.vm.service_offering.storage_tags if volume.vm is not None and volume.type == "ROOT" else []
+
+
+def _user_vms(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((vm.account, 1) for vm in _vms(cloud, tag))
+
+
+def _cpus(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((vm.account, vm.cpu_number) for vm in _vms(cloud, tag))
+
+
+def _memory(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((vm.account, vm.memory) for vm in _vms(cloud, tag))
+
+
+def _gpus(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((vm.account, int(vm.service_offering.fields.get("gpucount") or 0)) for vm in _vms(cloud, tag))
+
+
+def _volume_count(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((volume.account, 1) for volume in _volumes(cloud, tag))
+
+
+def _primary_storage(cloud: Cloud, tag: str | None) -> Amounts:
+    return ((volume.account, volume.size) for volume in _volumes(cloud, tag) if volume.state not in ON_SECONDARY)
+
+
+def _secondary_storage(cloud: Cloud, _tag: str | None) -> Amounts:
+    # Snapshots would add their physical size, which a simulated hypervisor reports as 0.
+    for template in cloud.store.table(Template):
+        yield template.account, template.size * max(len(template.zones), 1)
+    for volume in _volumes(cloud, None):
+        if volume.state in ON_SECONDARY:
+            yield volume.account, volume.size
+
+
+def _public_ips(cloud: Cloud, _tag: str | None) -> Amounts:
+    for ip in cloud.store.table(PublicIp):
+        if not ip.is_system and (ip.network is not None or ip.vpc is not None or ip.state == "Reserved"):
+            yield ip.account, 1
+
+
+def _snapshots(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, 1) for row in cloud.store.table(Snapshot) if row.state not in ("Error", "Destroyed"))
+
+
+def _templates(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, 1) for row in cloud.store.table(Template))
+
+
+def _projects(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((member.account, 1) for project in cloud.store.table(Project) for member in project.admins)
+
+
+def _networks(cloud: Cloud, _tag: str | None) -> Amounts:
+    for network in cloud.store.table(Network):
+        if network.acl_type == "Account" and network.display and not network.is_system:
+            if network.traffic_type == "Guest" and not network.offering.specify_vlan:
+                yield network.account, 1
+
+
+def _vpcs(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, 1) for row in cloud.store.table(Vpc))
+
+
+def _rows(cloud: Cloud, entity: str) -> Iterable[Any]:
+    return (row for kind in cloud.registry.kinds.get(entity, ()) for row in cloud.store.table(kind))
+
+
+def _backups(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, 1) for row in _rows(cloud, "BackupResponse"))
+
+
+def _backup_storage(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, row.size) for row in _rows(cloud, "BackupResponse"))
+
+
+def _buckets(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, 1) for row in _rows(cloud, "BucketResponse"))
+
+
+def _object_storage(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((row.account, (row.quota or 0) * GIB) for row in _rows(cloud, "BucketResponse"))
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One kind of thing that is limited. ``setting`` is the last part of ``max.account.…`` and ``max.project.…``."""
+    """One kind of thing that is limited.
+
+    ``number``: as the API counts them; ``setting``: the last part of ``max.account.…``, ``max.domain.…`` and
+    ``max.project.…``; ``field``: what its response fields begin with (``vmlimit``, ``vmtotal``, ``vmavailable``);
+    ``tags``: whether it can be limited per host or storage tag; ``is_storage``: counted in bytes, shown in GiB.
+    """
 
     name: str
     number: int
     setting: str
+    field: str
+    amounts: Callable[[Cloud, str | None], Amounts]
+    tags: str | None = None
+    is_storage: bool = False
 
 
 RESOURCE_TYPES = (
-    ResourceType("user_vm", 0, "user.vms"),
-    ResourceType("public_ip", 1, "public.ips"),
-    ResourceType("volume", 2, "volumes"),
-    ResourceType("snapshot", 3, "snapshots"),
-    ResourceType("template", 4, "templates"),
-    ResourceType("project", 5, "projects"),
-    ResourceType("network", 6, "networks"),
-    ResourceType("vpc", 7, "vpcs"),
-    ResourceType("cpu", 8, "cpus"),
-    ResourceType("memory", 9, "memory"),
-    ResourceType("primary_storage", 10, "primary.storage"),
-    ResourceType("secondary_storage", 11, "secondary.storage"),
+    ResourceType("user_vm", 0, "user.vms", "vm", _user_vms, tags="host"),
+    ResourceType("public_ip", 1, "public.ips", "ip", _public_ips),
+    ResourceType("volume", 2, "volumes", "volume", _volume_count, tags="storage"),
+    ResourceType("snapshot", 3, "snapshots", "snapshot", _snapshots),
+    ResourceType("template", 4, "templates", "template", _templates),
+    ResourceType("project", 5, "projects", "project", _projects),
+    ResourceType("network", 6, "networks", "network", _networks),
+    ResourceType("vpc", 7, "vpcs", "vpc", _vpcs),
+    ResourceType("cpu", 8, "cpus", "cpu", _cpus, tags="host"),
+    ResourceType("memory", 9, "memory", "memory", _memory, tags="host"),
+    ResourceType(
+        "primary_storage", 10, "primary.storage", "primarystorage", _primary_storage, tags="storage", is_storage=True
+    ),
+    ResourceType("secondary_storage", 11, "secondary.storage", "secondarystorage", _secondary_storage, is_storage=True),
+    ResourceType("backup", 12, "backups", "backup", _backups),
+    ResourceType("backup_storage", 13, "backup.storage", "backupstorage", _backup_storage, is_storage=True),
+    ResourceType("bucket", 14, "buckets", "bucket", _buckets),
+    ResourceType("object_storage", 15, "object.storage", "objectstorage", _object_storage, is_storage=True),
+    ResourceType("gpu", 16, "gpus", "gpu", _gpus, tags="host"),
 )
+BY_NAME = {kind.name: kind for kind in RESOURCE_TYPES}
 
 
 class Limits:
-    """Counts and checks for one cloud."""
+    """Counts and checks for one cloud. Kinds are named as in `RESOURCE_TYPES`; amounts of storage are bytes."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._counters: dict[str, Callable[[Account], float]] = {}
 
-    def check(self, account: Account, kind: str, amount: float = 1) -> None:
-        """Raise ResourceLimitExceeded if ``amount`` more of ``kind`` is above the account's or a domain's limit."""
+    def check(self, account: Account, kind: str, amount: int = 1, *, tags: Iterable[str] = ()) -> None:
+        """Raise ResourceLimitExceeded if ``amount`` more of ``kind`` is above the account's or a domain's limit.
 
-    def count(self, owner: Account | Domain, kind: str) -> float:
-        """How much of ``kind`` an account owns, or all accounts of a domain and below."""
-        return 0
+        ``tags``: the host or storage tags that it counts for as well (`host_tags`, `storage_tags`). Storage in bytes.
+        """
+        if account.is_root_admin or amount <= 0:
+            return
+        for tag in (None, *tags):
+            self._check_account(account, BY_NAME[kind], tag, amount)
+            domain: Domain | None = account.domain
+            while domain is not None and domain.parent is not None:
+                self._check_domain(domain, BY_NAME[kind], tag, amount)
+                domain = domain.parent
 
-    def limit(self, owner: Account | Domain, kind: str) -> int:
-        """The limit of an account or a domain; UNLIMITED where there is none."""
-        return UNLIMITED if owner.__class__ is Domain or owner.type == AccountType.ADMIN else 20  # type: ignore[union-attr]
+    def count(self, owner: Account | Domain, kind: str, tag: str | None = None) -> int:
+        """How much of ``kind`` an account owns, or all accounts of a domain and below; of one tag only where given."""
+        amounts = BY_NAME[kind].amounts(self._cloud, tag)
+        if isinstance(owner, Account):
+            return sum(amount for account, amount in amounts if account is owner)
+        inside = {domain.id for domain in self._cloud.store.table(Domain) if owner.contains(domain)}
+        system = self._cloud.system_account
+        return sum(
+            amount for account, amount in amounts if account.domain.id in inside and account is not system
+        )
+
+    def totals(self, kind: str) -> dict[str, int]:
+        """How much of ``kind`` every owner has: by the id of each account and of each domain with all below it."""
+        totals: dict[str, int] = defaultdict(int)
+        for account, amount in BY_NAME[kind].amounts(self._cloud, None):
+            totals[account.id] += amount
+            domain: Domain | None = None if account is self._cloud.system_account else account.domain
+            while domain is not None:
+                totals[domain.id] += amount
+                domain = domain.parent
+        return totals
+
+    def limit(self, owner: Account | Domain, kind: str, tag: str | None = None) -> int:
+        """The limit of an account or a domain; UNLIMITED where there is none. Storage in bytes."""
+        unlimited = owner.parent is None if isinstance(owner, Domain) else owner.is_root_admin
+        if unlimited:
+            return UNLIMITED
+        holder: Account | Domain | None = owner
+        while holder is not None and not (isinstance(holder, Domain) and holder.parent is None):
+            if (kind, tag) in holder.limits:
+                return holder.limits[kind, tag]
+            holder = holder.parent if isinstance(holder, Domain) else None
+        if tag is not None and not (isinstance(owner, Account) and owner.type == AccountType.PROJECT):
+            return self.limit(owner, kind)
+        return self.default(owner, kind)
+
+    def default(self, owner: Account | Domain, kind: str) -> int:
+        """The limit that the configuration gives to owners of this sort. Storage in bytes."""
+        sort = "domain" if isinstance(owner, Domain) else "project" if owner.type == AccountType.PROJECT else "account"
+        value = int(self._cloud.configuration.number(f"max.{sort}.{BY_NAME[kind].setting}", default=UNLIMITED))
+        if value < 0:
+            return UNLIMITED
+        return value * GIB if BY_NAME[kind].is_storage else value
+
+    def available(self, owner: Account | Domain, kind: str) -> int:
+        """What is left of a limit, UNLIMITED where there is none."""
+        limit = self.limit(owner, kind)
+        return limit if limit == UNLIMITED else limit - self.count(owner, kind)
+
+    def configured_tags(self, sort: str) -> list[str]:
+        """The ``host`` or ``storage`` tags that limits can be set for."""
+        text = self._cloud.configuration.text(f"resource.limit.{sort}.tags")
+        return [tag.strip() for tag in text.split(",") if tag.strip()]
+
+    def host_tags(self, offering: ServiceOffering, template: Template) -> list[str]:
+        """The limited tags that a VM of this offering and template counts for."""
+        limited = self.configured_tags("host")
+        return [tag for tag in dict.fromkeys(_host_tags(offering, template)) if tag in limited]
+
+    def storage_tags(self, offering: DiskOffering | None) -> list[str]:
+        """The limited tags that a volume of this offering counts for."""
+        limited = self.configured_tags("storage")
+        return [tag for tag in offering.storage_tags if tag in limited] if offering else []
+
+    def _check_account(self, account: Account, kind: ResourceType, tag: str | None, amount: int) -> None:
+        limit = self.limit(account, kind.name, tag)
+        if limit == UNLIMITED:
+            return
+        count = self.count(account, kind.name, tag)
+        if count + amount > limit:
+            project = account.project if account.type == AccountType.PROJECT else None
+            whose = f"Project Name = {project.name}" if project else f"Account Name = {account.name}"
+            shown = readable if kind.is_storage else str
+            raise ResourceLimitExceeded(
+                f"Maximum amount of resources of Type = '{kind.name}', tag = '{tag or 'null'}' for {whose} in Domain Id "
+                f"= {account.domain.number} is exceeded: Account Resource Limit = {shown(limit)}, Current Account "
+                f"Resource Amount = {shown(count)}, Current Account Resource Reservation = {shown(0)}, Requested "
+                f"Resource Amount = {shown(amount)}."
+            )
+
+    def _check_domain(self, domain: Domain, kind: ResourceType, tag: str | None, amount: int) -> None:
+        limit = self.limit(domain, kind.name, tag)
+        if limit == UNLIMITED:
+            return
+        count = self.count(domain, kind.name, tag)
+        if count + amount > limit:
+            shown = readable if kind.is_storage else str
+            name = f"{kind.name} (tag: {tag})" if tag else kind.name
+            raise ResourceLimitExceeded(
+                f"Maximum domain resource limits of Type '{name}' for Domain Id = {domain.id} is exceeded: Domain "
+                f"Resource Limit = {shown(limit)}, Current Domain Resource Amount = {shown(count)}, Current Resource "
+                f"Reservation = {shown(0)}, Requested Resource Amount = {shown(amount)}."
+            )
+
+
+def readable(size: int) -> str:
+    """Bytes as error texts write them: ``(4.00 GB) 4294967296``."""
+    if size < 1024:
+        return f"({size} bytes) {size}"
+    for unit, factor in (("KB", 1024), ("MB", 1024**2), ("GB", GIB)):
+        if size < factor * 1024:
+            return f"({size / factor:.2f} {unit}) {size}"
+    return f"({size / 1024**4:.2f} TB) {size}"

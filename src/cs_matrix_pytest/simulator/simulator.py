@@ -29,21 +29,19 @@ class Simulator:
         integration_port: int = 0,
         api_port: int = 0,
     ) -> None:
-        """``ready`` builds a zone of ``networking`` with hosts of ``hypervisor``; without, it is a fresh install."""
+        """``ready`` builds a zone of ``networking`` with hosts of ``hypervisor``; without, it is a fresh install.
+
+        Ports are opened by `start`; 0 takes one that is free.
+        """
         self.cloud = Cloud(hypervisor=hypervisor)
-        self._networking = networking
         self._host = host
+        self._wanted = (integration_port, api_port)
+        self._ports: list[Port] = []
         if ready:
             from cs_matrix_pytest.simulator.ready import build_ready_zone
 
             build_ready_zone(self.cloud, networking)
         self.cloud.order_faults(faults or {})
-        self._integration = Port(self.cloud, (host, integration_port), IntegrationHandler)
-        try:
-            self._api = Port(self.cloud, (host, api_port), ApiHandler)
-        except OSError:
-            self._integration.server_close()
-            raise
 
     @property
     def clock(self) -> Clock:
@@ -51,22 +49,30 @@ class Simulator:
 
     @property
     def integration_port(self) -> int:
-        return self._integration.port
+        """The open port; known once started."""
+        return self._ports[0].port
 
     @property
     def api_port(self) -> int:
-        return self._api.port
+        """The port of ``/client/api``; known once started."""
+        return self._ports[1].port
 
     def start(self) -> Simulator:
-        """Answer requests, in threads."""
-        self._integration.start()
-        self._api.start()
+        """Open both ports and answer requests, in threads. Raises OSError where a port is taken."""
+        try:
+            for wanted, handler in zip(self._wanted, (IntegrationHandler, ApiHandler), strict=True):
+                self._ports.append(Port(self.cloud, (self._host, wanted), handler))
+        except OSError:
+            self.stop()
+            raise
+        for port in self._ports:
+            port.start()
         return self
 
     def stop(self) -> None:
         """Close both ports and every connection."""
-        self._integration.stop()
-        self._api.stop()
+        while self._ports:
+            self._ports.pop().stop()
 
     def __enter__(self) -> Simulator:
         return self.start()
@@ -76,7 +82,7 @@ class Simulator:
     ) -> None:
         self.stop()
 
-    def run(self, command: str, **params: Any) -> dict[str, Any]:
+    def run(self, command: str, /, **params: Any) -> dict[str, Any]:
         """Run a command in process as SYSTEM (`Cloud.run`)."""
         return self.cloud.run(command, **params)
 

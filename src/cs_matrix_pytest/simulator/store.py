@@ -54,6 +54,7 @@ class Table(Generic[R]):
         self._live: dict[str, R] = {}
         self._by_number: dict[int, R] = {}
         self._removed: dict[str, R] = {}
+        self._indexes: dict[str, dict[Any, R]] = {}
 
     def add(self, resource: R) -> R:
         """Keep a new resource; it gets the next number."""
@@ -61,17 +62,26 @@ class Table(Generic[R]):
             resource.number = next(self._numbers)
         self._live[resource.id] = resource
         self._by_number[resource.number] = resource
+        self._indexes.clear()
         return resource
 
     def remove(self, resource: R) -> None:
         """Take a resource out of every list; it stays findable with ``removed=True``."""
         if self._live.pop(resource.id, None) is not None:
             self._removed[resource.id] = resource
+            self._indexes.clear()
 
     def get(self, id: str, *, removed: bool = False) -> R | None:
         """The resource of this uuid."""
         found = self._live.get(id)
         return self._removed.get(id) if found is None and removed else found
+
+    def by(self, attribute: str, value: Any) -> R | None:
+        """The live resource whose ``attribute``, unique and never changed in place, has this value; found by an index."""
+        index = self._indexes.get(attribute)
+        if index is None:
+            index = self._indexes[attribute] = {getattr(row, attribute): row for row in self._live.values()}
+        return index.get(value)
 
     def by_number(self, number: int) -> R | None:
         """The resource of this internal number, removed ones included."""

@@ -1,116 +1,72 @@
-"""IPv4 arithmetic on text, as CloudStack's NetUtils has it; nothing here knows the cloud."""
+"""What guest networks ask of addresses beyond `simulator.ipv4`: hosts of a network, private ranges, MACs, domain names."""
 
 from __future__ import annotations
 
 import re
-import socket
-import struct
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Network, IPv6Address
 
-OCTETS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
+from cs_matrix_pytest.simulator.ipv4 import is_cidr, mask_of_length, to_int, to_text
+
 DOMAIN_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 """RFC 1918 and RFC 6598."""
-ALL_ONES = 0xFFFFFFFF
 
 
-def is_ipv4(text: str | None) -> bool:
-    return text is not None and OCTETS.fullmatch(text) is not None
-
-
-def is_ipv6(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except AddressValueError:
-        return False
-    return True
-
-
-def number(address: str) -> int:
-    """``10.1.1.1`` as an integer."""
-    value: int = struct.unpack("!I", socket.inet_aton(address))[0]
-    return value
-
-
-def text(address: int) -> str:
-    return socket.inet_ntoa(struct.pack("!I", address))
-
-
-def is_netmask(netmask: str) -> bool:
-    """True for ones followed by zeros, but neither all ones nor none."""
-    if not is_ipv4(netmask):
-        return False
-    inverted = number(netmask) ^ ALL_ONES
-    return 0 < inverted < ALL_ONES and inverted & (inverted + 1) == 0
-
-
-def is_cidr(cidr: str) -> bool:
-    """True for ``a.b.c.d/n`` with n from 0 to 32, whatever its host bits are."""
-    address, slash, size = cidr.partition("/")
-    return bool(slash) and is_ipv4(address) and size.isdigit() and int(size) <= 32
-
-
-def network_of(cidr: str) -> IPv4Network:
-    """A CIDR as a network, host bits cleared."""
-    return IPv4Network(cidr, strict=False)
-
-
-def cidr_of(address: str, netmask: str) -> str:
-    """The network that an address and a netmask name: ``10.1.1.0/24``."""
-    return str(IPv4Network(f"{address}/{netmask}", strict=False))
-
-
-def netmask_of(cidr: str | None) -> str | None:
-    return None if cidr is None else str(network_of(cidr).netmask)
-
-
-def prefix_length(cidr: str) -> int:
+def prefix_of(cidr: str) -> int:
+    """24 for ``10.1.1.0/24``."""
     return int(cidr.partition("/")[2])
 
 
-def is_edge(address: str, netmask: str) -> bool:
-    """True for the network's own address and its broadcast address."""
-    network = IPv4Network(f"{address}/{netmask}", strict=False)
-    return address in (str(network.network_address), str(network.broadcast_address))
+def netmask_of(cidr: str) -> str:
+    """``255.255.255.0`` for ``10.1.1.0/24``."""
+    return mask_of_length(prefix_of(cidr))
+
+
+def bounds(cidr: str) -> tuple[int, int]:
+    """The network's own address and its broadcast address, as numbers."""
+    size = 1 << (32 - prefix_of(cidr))
+    first = to_int(cidr.partition("/")[0]) & -size
+    return first, first + size - 1
 
 
 def within(address: str, cidr: str) -> bool:
-    bits = ALL_ONES << (32 - prefix_length(cidr)) & ALL_ONES
-    return number(address) & bits == number(cidr.partition("/")[0]) & bits
+    """True for an address of a network, its first and last included."""
+    first, last = bounds(cidr)
+    return first <= to_int(address) <= last
 
 
 def is_inside(inner: str, outer: str) -> bool:
-    """True where one CIDR lies in another (or equals it)."""
-    return network_of(inner).subnet_of(network_of(outer))
+    """True where one network lies in another, or is it."""
+    return prefix_of(inner) >= prefix_of(outer) and within(inner.partition("/")[0], outer)
 
 
-def overlap(one: str, other: str) -> bool:
-    return network_of(one).overlaps(network_of(other))
-
-
-def ranges_overlap(start: str, end: str, other_start: str, other_end: str) -> bool:
-    return number(start) <= number(other_end) and number(other_start) <= number(end)
+def is_edge(address: str, cidr: str) -> bool:
+    """True for a network's own address and its broadcast address."""
+    return to_int(address) in bounds(cidr)
 
 
 def is_private(cidr: str) -> bool:
-    return any(network_of(cidr).subnet_of(private) for private in PRIVATE)
+    return any(is_inside(cidr, private) for private in PRIVATE)
 
 
-def between(start: str, end: str) -> Iterator[str]:
-    """Every address from start to end, both included."""
-    return map(text, range(number(start), number(end) + 1))
+def normalized(cidr: str) -> str:
+    """A CIDR without host bits: ``10.1.1.0/24`` for ``10.1.1.7/24``."""
+    return f"{to_text(bounds(cidr)[0])}/{prefix_of(cidr)}"
 
 
 def first_host(cidr: str) -> str:
     """The address that a default gateway gets."""
-    return text(int(network_of(cidr).network_address) + 1)
+    return to_text(bounds(cidr)[0] + 1)
 
 
 def hosts(cidr: str) -> Iterator[str]:
-    """Every address of a network without its own and its broadcast address."""
-    network = network_of(cidr)
-    return map(text, range(int(network.network_address) + 1, int(network.broadcast_address)))
+    """Every address of a network but its own and the broadcast address."""
+    first, last = bounds(cidr)
+    return map(to_text, range(first + 1, last))
+
+
+def are_cidrs(texts: list[str]) -> bool:
+    return all(is_cidr(text) for text in texts)
 
 
 def is_domain_name(name: str) -> bool:
@@ -118,6 +74,6 @@ def is_domain_name(name: str) -> bool:
     return 1 <= len(name) <= 190 and all(DOMAIN_LABEL.fullmatch(label) for label in name.split("."))
 
 
-def mac(prefix: int, host: int) -> str:
-    """A MAC address as CloudStack makes them: ``02:01:00:cc:00:0b``."""
-    return ":".join(f"{octet:02x}" for octet in (prefix, *(host >> shift & 0xFF for shift in (32, 24, 16, 8, 0))))
+def mac(prefix: int, serial: int) -> str:
+    """A MAC address as CloudStack makes them: ``02:01:00:cc:00:0b`` for the prefix 0x02."""
+    return ":".join(f"{octet:02x}" for octet in (prefix, 0x01, *(serial >> shift & 0xFF for shift in (24, 16, 8, 0))))

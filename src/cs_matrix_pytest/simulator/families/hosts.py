@@ -351,7 +351,7 @@ def enter_maintenance(cloud: Cloud, host: Host) -> None:
             return
         vm.host = target
         if isinstance(vm, UserVm):
-            vm.last_host, vm.cluster, vm.pod = host, target.cluster, target.pod
+            vm.last_host = host
     transit(host, "InternalEnterMaintenance")
 
 

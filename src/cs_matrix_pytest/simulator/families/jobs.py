@@ -53,7 +53,7 @@ def list_apis(call: Call) -> Answer:
     shown = [
         describe(command)
         for command in commands
-        if command is not None and command.served and command_allowed(call.caller.user, command.name)
+        if command is not None and command.served and command_allowed(call.caller, command)
     ]
     if name and not shown:
         raise InvalidParameterValue(f"The given command:{name} does not exist or it is not available for user")

@@ -147,6 +147,8 @@ class User(Resource):
     source: str = "native"
     is_default: bool = False
     api_key_access: str = "INHERIT"
+    keys: list[ApiKeyPair] = field(default_factory=list)
+    """Oldest first."""
     two_factor: bool = False
     """Two-factor authentication is demanded of this user."""
     two_factor_provider: str | None = None

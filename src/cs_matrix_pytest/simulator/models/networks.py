@@ -95,6 +95,10 @@ class Nic(Resource):
     device_id: int = 0
     is_default: bool = False
     enabled: bool = True
+    vm: Resource | None = None
+    """The VM that it is a NIC of."""
+    broadcast_uri: str | None = None
+    """``vlan://123``, while it is reserved: from a VM's start to its stop."""
     secondary: list[SecondaryAddress] = field(default_factory=list)
 
     @property

@@ -141,6 +141,9 @@ class NetworkOffering(Offering):
     network_rate: int | None = None
     """Mbit/s; None: as the setting ``network.throttling.rate`` has it."""
     max_connections: int | None = None
+    keep_alive: bool = False
+    internal_lb: bool = False
+    """True where its load balancing is between guest networks (LbSchemes internal)."""
     supports_strech_l2: bool = False
     supports_public_access: bool = False
     internet_protocol: str = "IPv4"
@@ -160,12 +163,6 @@ class NetworkOffering(Offering):
     def is_redundant(self) -> bool:
         """True where its networks have two routers."""
         return self.capabilities.get("SourceNat", {}).get("RedundantRouter") == "true"
-
-    @property
-    def supports_internal_lb(self) -> bool:
-        return "InternalLbVm" in self.service_providers.get("Lb", ()) or "internal" in self.capabilities.get(
-            "Lb", {}
-        ).get("LbSchemes", "")
 
 
 @dataclass(eq=False, kw_only=True)

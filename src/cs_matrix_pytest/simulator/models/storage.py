@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,6 +12,8 @@ from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.store import Resource
+
+GIB = 1024**3
 
 
 @dataclass(eq=False, kw_only=True)
@@ -26,13 +28,14 @@ class Volume(Owned):
     """``ROOT`` or ``DATADISK``."""
     size: int
     """Bytes."""
+    disk_offering: DiskOffering
     state: str = "Allocated"
-    """``Allocated``, ``Ready``, ``Expunged``, ``Destroy`` …"""
-    disk_offering: DiskOffering | None = None
+    """``Allocated``, ``Ready``, ``Destroy``, ``Expunged``, ``Uploaded`` …"""
     vm: UserVm | None = None
-    """The VM it is attached to."""
+    """The VM that it is attached to; ``families.volumes`` keeps `UserVm.volumes` in step."""
     device_id: int | None = None
     attached: datetime | None = None
+    """When a data disk was attached by attachVolume."""
     pool: StoragePool | None = None
     template: Template | None = None
     """What a root disk was made from."""
@@ -43,7 +46,18 @@ class Volume(Owned):
     max_iops: int | None = None
     path: str | None = None
     chain_info: str | None = None
-    custom_id: str | None = None
+    hypervisor: str | None = None
+    """Whose format it has, once it is on a pool."""
+    ever_attached: bool = False
+    """True once a VM of which statistics are kept has had it."""
+    delete_protection: bool = False
+    url: str | None = None
+    """Where an uploaded volume came from."""
+    extract_url: str | None = None
+
+    @property
+    def is_root(self) -> bool:
+        return self.type == "ROOT"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -56,13 +70,17 @@ class Snapshot(Owned):
     volume: Volume
     zone: Zone
     state: str = "Allocated"
-    """``Allocated``, ``BackedUp``, ``Error`` …"""
+    """``Allocated``, ``BackedUp``, ``Error``, ``Destroyed``."""
     type: str = "MANUAL"
-    """``MANUAL``, ``HOURLY``, ``DAILY`` …"""
+    """``MANUAL``, ``HOURLY``, ``DAILY``, ``WEEKLY`` or ``MONTHLY``."""
     size: int = 0
-    """Bytes."""
+    """Bytes, as the volume has them."""
+    physical_size: int = 0
+    """Bytes that its copy takes."""
     location_type: str | None = None
-    policy_id: str | None = None
+    policy: SnapshotPolicy | None = None
+    more_zones: list[Zone] = field(default_factory=list)
+    """The other zones that have a copy."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,7 +91,10 @@ class SnapshotPolicy(Owned):
 
     volume: Volume
     schedule: str
+    """``minute``, ``minute:hour`` or ``minute:hour:day``, as the interval type wants it."""
     timezone: str
     interval: str
+    """``HOURLY``, ``DAILY``, ``WEEKLY`` or ``MONTHLY``."""
     max_snaps: int
     display: bool = True
+    more_zones: list[Zone] = field(default_factory=list)

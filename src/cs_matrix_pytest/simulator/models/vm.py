@@ -1,16 +1,44 @@
-"""Virtual machines, their NICs, and the system VMs."""
+"""Virtual machines, their groups and snapshots, and the system VMs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Owned, User
-from cs_matrix_pytest.simulator.models.images import Template
+from cs_matrix_pytest.simulator.models.images import OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, Zone
+from cs_matrix_pytest.simulator.models.networks import Network, SecurityGroup
 from cs_matrix_pytest.simulator.models.networks import Nic as Nic
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
 from cs_matrix_pytest.simulator.store import Resource
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.models.storage import Volume
+
+
+@dataclass(eq=False, kw_only=True)
+class InstanceGroup(Owned):
+    entities: ClassVar[tuple[str, ...]] = ("InstanceGroupResponse",)
+    label: ClassVar[str] = "instance group"
+    resource_type: ClassVar[str] = "InstanceGroup"
+
+    name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AffinityGroup(Owned):
+    entities: ClassVar[tuple[str, ...]] = ("AffinityGroupResponse",)
+    label: ClassVar[str] = "affinity group"
+    resource_type: ClassVar[str] = "AffinityGroup"
+
+    name: str
+    type: str
+    """A name of `families.affinity_groups.PROCESSORS`."""
+    description: str | None = None
+    acl_type: str = "Account"
+    """``Account`` or, for the groups of dedicated resources, ``Domain``."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -26,35 +54,80 @@ class UserVm(Owned):
     template: Template
     cpu_number: int
     cpu_speed: int
+    """MHz of one CPU."""
     memory: int
     """MiB."""
     user: User | None = None
     hypervisor: str = "Simulator"
     state: str = "Stopped"
-    """A state of `families.vm.STATES`: Starting, Running, Stopping, Stopped, Migrating, Destroyed, Expunging, Error …"""
+    """A state of `families.vms.TRANSITIONS`."""
     host: Host | None = None
     last_host: Host | None = None
-    cluster: Cluster | None = None
-    pod: Pod | None = None
     iso: Template | None = None
     nics: list[Nic] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
+    """Its volumes: those whose ``vm`` it is (`families.volumes.attach` and ``detach`` keep both sides)."""
     instance_name: str = ""
     ha_enabled: bool = False
     display: bool = True
     dynamically_scalable: bool = False
-    group: Resource | None = None
+    group: InstanceGroup | None = None
     key_pairs: list[str] = field(default_factory=list)
     user_data: str | None = None
-    user_data_id: str | None = None
-    affinity_groups: list[Resource] = field(default_factory=list)
-    security_groups: list[Resource] = field(default_factory=list)
+    registered_user_data: Resource | None = None
+    user_data_details: str | None = None
+    affinity_groups: list[AffinityGroup] = field(default_factory=list)
+    security_groups: list[SecurityGroup] = field(default_factory=list)
     password: str | None = None
+    """The password that the API tells once: after a start that made it, or a reset."""
     delete_protection: bool = False
-    os_type_id: str | None = None
+    os_type: OsType | None = None
+    last_updated: datetime | None = None
+    """When its state last changed; None before its first start."""
+    current_snapshot: VmSnapshot | None = None
 
     @property
     def default_nic(self) -> Nic | None:
         return next((nic for nic in self.nics if nic.is_default), self.nics[0] if self.nics else None)
+
+    @property
+    def root_volume(self) -> Volume | None:
+        return next((volume for volume in self.volumes if volume.type == "ROOT"), None)
+
+    @property
+    def cluster(self) -> Cluster | None:
+        return self.host.cluster if self.host else None
+
+    @property
+    def pod(self) -> Pod | None:
+        """Where it runs, or last ran."""
+        host = self.host or self.last_host
+        return host.pod if host else None
+
+    @property
+    def networks(self) -> list[Network]:
+        return [nic.network for nic in self.nics]
+
+
+@dataclass(eq=False, kw_only=True)
+class VmSnapshot(Owned):
+    entities: ClassVar[tuple[str, ...]] = ("VMSnapshotResponse",)
+    label: ClassVar[str] = "VM snapshot"
+    resource_type: ClassVar[str] = "VMSnapshot"
+
+    name: str
+    display_name: str
+    vm: UserVm
+    description: str | None = None
+    type: str = "Disk"
+    """``Disk`` or ``DiskAndMemory``."""
+    state: str = "Allocated"
+    """A state of `families.vm_snapshots.STATES`."""
+    parent: VmSnapshot | None = None
+
+    @property
+    def zone(self) -> Zone:
+        return self.vm.zone
 
 
 @dataclass(eq=False, kw_only=True)

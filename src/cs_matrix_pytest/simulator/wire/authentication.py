@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from cs_matrix_pytest.simulator.access import command_allowed
+from cs_matrix_pytest.simulator.access import api_key_access
 from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.models.iam import ApiKeyPair, Domain, User
 
@@ -47,7 +47,9 @@ def signed_caller(cloud: Cloud, params: Mapping[str, str]) -> Caller | None:
     if found is None:
         return None
     user, keys = found
-    if user.state != "enabled" or user.account.state != "enabled" or not command_allowed(user, command.name):
+    if user.state != "enabled" or user.account.state != "enabled" or not api_key_access(cloud, user):
+        return None
+    if not _valid_now(cloud, keys):
         return None
     for ignore_case in (False, True):
         expected = signature(params, keys.secret_key, ignore_case=ignore_case)
@@ -66,13 +68,15 @@ def _in_time(cloud: Cloud, expires: str | None) -> bool:
     return until > datetime.fromtimestamp(cloud.clock.now(), timezone.utc)
 
 
+def _valid_now(cloud: Cloud, keys: ApiKeyPair) -> bool:
+    now = cloud.clock.datetime()
+    return (keys.start is None or keys.start < now) and (keys.end is None or now < keys.end)
+
+
 def key_pair(cloud: Cloud, api_key: str) -> tuple[User, ApiKeyPair] | None:
     """The user who has this API key, and the pair."""
-    for user in cloud.store.table(User):
-        for keys in user.keys:
-            if keys.api_key == api_key:
-                return user, keys
-    return None
+    pair = cloud.store.table(ApiKeyPair).by("api_key", api_key)
+    return None if pair is None else (pair.user, pair)
 
 
 @dataclass

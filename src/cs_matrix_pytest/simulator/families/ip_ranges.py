@@ -1,0 +1,537 @@
+"""Ranges of public and direct addresses, and of storage networks (ConfigurationManagerImpl, StorageNetworkManagerImpl)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator import ipv4, vlans
+from cs_matrix_pytest.simulator.access import active_account
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.families.physical_networks import physical_network_for
+from cs_matrix_pytest.simulator.families.pods import check_range
+from cs_matrix_pytest.simulator.families.zones import system_network
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project
+from cs_matrix_pytest.simulator.models.infra import (
+    IpRange,
+    PhysicalNetwork,
+    Pod,
+    StorageNetworkRange,
+    SystemNetwork,
+    Zone,
+)
+from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
+from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.views import owner_fields
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("ip_ranges")
+
+
+@family.view(IpRange)
+def range_view(row: IpRange, call: Call) -> dict[str, Any]:
+    owner = row.account
+    if owner is None and isinstance(row.network, Network):
+        owner = row.network.account
+    if owner is not None:
+        whose: dict[str, Any] = owner_fields(owner)
+    elif row.domain is not None:
+        domain = row.domain
+        whose = {"domainid": domain.id, "domain": domain.name, "domainpath": domain.path}
+    else:
+        whose = {}
+    first6, _, last6 = (row.ip6_range or "").partition("-")
+    return {
+        "id": row.id,
+        "forvirtualnetwork": row.for_virtual_network,
+        "zoneid": row.zone.id,
+        "vlan": row.vlan,
+        "podid": row.pod.id if row.pod else None,
+        "podname": row.pod.name if row.pod else None,
+        "gateway": row.gateway,
+        "netmask": row.netmask,
+        "cidr": ipv4.cidr(row.gateway, row.netmask) if row.gateway and row.netmask else None,
+        "startip": row.start_ip,
+        "endip": row.end_ip,
+        "ip6gateway": row.ip6_gateway,
+        "ip6cidr": row.ip6_cidr,
+        "startipv6": first6 or None,
+        "endipv6": last6 or first6 or None,
+        "networkid": row.network.id if row.network else None,
+        "physicalnetworkid": row.physical_network.id,
+        "forsystemvms": row.for_system_vms,
+        **whose,
+    }
+
+
+def vlan_uri(text: str | None) -> str | None:
+    """A VLAN as ranges show it: ``vlan://50`` for ``50``; other schemes stay as they are."""
+    if not text:
+        return None
+    return text if "://" in text else f"vlan://{text}"
+
+
+def taken_in(cloud: Cloud, row: IpRange) -> set[str]:
+    """The addresses of a range that somebody has: allocated public addresses, system VMs, guests' NICs."""
+    taken = {ip.address for ip in cloud.store.table(PublicIp) if ip.range is row and ip.state != "Free"}
+    taken |= {vm.public_ip for vm in cloud.store.table(SystemVm) if vm.public_ip and vm.zone is row.zone}
+    if row.network is not None and not row.for_virtual_network:
+        taken |= {
+            nic.ip_address
+            for vm in cloud.store.table(UserVm)
+            for nic in vm.nics
+            if nic.network is row.network and nic.ip_address
+        }
+    return taken
+
+
+def free_address_in(cloud: Cloud, row: IpRange) -> str | None:
+    """The first free address of a range."""
+    if row.start_ip is None or row.end_ip is None:
+        return None
+    taken = taken_in(cloud, row)
+    return next((each for each in ipv4.addresses(row.start_ip, row.end_ip) if each not in taken), None)
+
+
+def free_system_address(cloud: Cloud, zone: Zone) -> tuple[IpRange, str] | None:
+    """An address that a system VM of a zone can have: of ranges for system VMs first, of dedicated ones never."""
+    rows = [
+        row
+        for row in cloud.store.table(IpRange).where(zone=zone)
+        if row.account is None and (row.domain is None or row.for_system_vms)
+        and (row.for_virtual_network or not zone.has_public_traffic)
+    ]
+    for row in sorted(rows, key=lambda each: not each.for_system_vms):
+        address = free_address_in(cloud, row)
+        if address is not None:
+            return row, address
+    return None
+
+
+@family.command("createVlanIpRange")
+def create_vlan_ip_range(call: Call) -> Answer:
+    cloud, account_name = call.cloud, call.get("account")
+    network = call.params.get("networkid")
+    if isinstance(network, Network):
+        network = call.maybe(Network, "networkid")
+    elif not isinstance(network, SystemNetwork):
+        network = None
+    start, ip6_cidr = call.get("startip"), call.get("ip6cidr")
+    end = call.get("endip", start)
+    if call.flag("forsystemvms") and account_name is not None:
+        raise InvalidParameterValue("Account name should not be provided when ForSystemVMs is enabled")
+    if start is None and ip6_cidr is None:
+        raise InvalidParameterValue("StartIP or IPv6 CIDR is missing in the parameters!")
+    if ip6_cidr is not None and int(ip6_cidr.rpartition("/")[2] or 0) > 64:
+        raise InvalidParameterValue("For IPv6 range, prefix must be /64 or less")
+    owner, domain = _dedicated_to(call)
+    physical = call.maybe(PhysicalNetwork, "physicalnetworkid")
+    zone = network.zone if network is not None else call.maybe(Zone, "zoneid") or (physical and physical.zone)
+    if zone is None:
+        raise InvalidParameterValue("Unable to find zone by id null")
+    public = call.flag("forvirtualnetwork", True)
+    if isinstance(network, Network) and network.physical_network is not None:
+        physical = network.physical_network
+    if physical is None:
+        physical = _default_physical_network(cloud, zone, public)
+    if zone.security_groups_enabled and not zone.is_basic and public:
+        raise InvalidParameterValue("Can't add virtual IP range into a zone with security group enabled")
+    network = _network_of_range(cloud, zone, network, public)
+    vlan = vlan_uri(call.get("vlan"))
+    others = [row for row in cloud.store.table(IpRange) if row.network is network]
+    if isinstance(network, Network):
+        vlan = _guest_vlan(network, vlan, others)
+    elif vlan is None:
+        raise InvalidParameterValue("Unable to determine vlan id or untagged vlan for public network")
+    gateway, netmask = call.get("gateway"), call.get("netmask")
+    if isinstance(network, Network) and others and start:
+        gateway, netmask = gateway or others[0].gateway, netmask or others[0].netmask
+    pod = call.maybe(Pod, "podid")
+    if pod is not None and pod.zone is not zone:
+        raise InvalidParameterValue(f"Pod {pod.name} doesn't belong to zone id={zone.number}")
+    if pod is not None and (not zone.is_basic or public):
+        raise InvalidParameterValue(
+            "Pod id can be specified only for the networks of type Guest in zone of type Basic"
+        )
+    if (owner or domain) and zone.is_basic:
+        raise InvalidParameterValue("Vlan owner can be defined only in the zone of type Advanced")
+    row = IpRange(
+        zone=zone,
+        physical_network=physical,
+        gateway=gateway,
+        netmask=netmask,
+        start_ip=start,
+        end_ip=end,
+        vlan=vlan or "vlan://untagged",
+        for_virtual_network=public,
+        pod=pod,
+        network=network,
+        account=owner,
+        domain=domain,
+        for_system_vms=call.flag("forsystemvms"),
+        ip6_gateway=call.get("ip6gateway"),
+        ip6_cidr=ip6_cidr,
+        ip6_range="-".join(filter(None, (call.get("startipv6"), call.get("endipv6", call.get("startipv6"))))) or None,
+    )
+    if start is not None:
+        check_new_range(cloud, row)
+    if ip6_cidr is not None:
+        _check_ip6(cloud, row)
+    number = row.vlan.removeprefix("vlan://")
+    if public and vlans.contains(vlans.parse_ranges(physical.vlan), number):
+        raise InvalidParameterValue(
+            f"The VLAN tag {row.vlan} is already being used for dynamic vlan allocation for the guest network in zone "
+            f"{zone.name}"
+        )
+    if owner is not None and start is not None and end is not None:
+        cloud.limits.check(owner, "public_ip", ipv4.count(start, end))
+    cloud.store.add(row)
+    if isinstance(network, Network):
+        network.ip_ranges.append(row)
+        if gateway and netmask:
+            network.gateway, network.netmask = network.gateway or gateway, network.netmask or netmask
+            network.cidr = network.cidr or ipv4.cidr(gateway, netmask)
+    from cs_matrix_pytest.simulator.families.system_vms import expect_system_vms
+
+    expect_system_vms(cloud, zone)
+    return row
+
+
+def _dedicated_to(call: Call) -> tuple[Account | None, Domain | None]:
+    name, domain, project = call.get("account"), call.maybe(Domain, "domainid"), call.maybe(Project, "projectid")
+    if project is not None:
+        if name is not None:
+            raise InvalidParameterValue("Account and projectId are mutually exclusive")
+        return project.account, None
+    if name is not None and domain is not None:
+        owner = active_account(call.cloud, name, domain)
+        if owner is None:
+            raise InvalidParameterValue("Please specify a valid account.")
+        return (None if owner is call.cloud.system_account else owner), None
+    return None, domain
+
+
+def _default_physical_network(cloud: Cloud, zone: Zone, public: bool) -> PhysicalNetwork:
+    if public:
+        return physical_network_for(cloud, zone, "Public")
+    if zone.is_basic or zone.security_groups_enabled:
+        return physical_network_for(cloud, zone, "Guest")
+    raise InvalidParameterValue("Physical Network Id is null, please provide the Network id for Direct vlan creation ")
+
+
+def _network_of_range(
+    cloud: Cloud, zone: Zone, network: Network | SystemNetwork | None, public: bool
+) -> Network | SystemNetwork | None:
+    if public:
+        if isinstance(network, Network):
+            raise InvalidParameterValue(f"Can't find Public network {network.name}")
+        return network or system_network(cloud, zone, "Public")
+    if isinstance(network, Network):
+        if network.guest_type == "Isolated" and "SourceNat" in network.offering.service_providers:
+            raise InvalidParameterValue(
+                f"Can't create direct vlan for network {network.name} with type: {network.guest_type}"
+            )
+        if not network.offering.specify_ip_ranges:
+            raise InvalidParameterValue(f"Network {network.name} doesn't support adding IP ranges")
+        return network
+    found = cloud.store.table(Network).first(
+        lambda each: each.zone is zone and (zone.is_basic or "SecurityGroup" in each.offering.service_providers)
+    )
+    if found is None:
+        raise InvalidParameterValue("Network id is required for Direct vlan creation ")
+    return found
+
+
+def _guest_vlan(network: Network, vlan: str | None, others: list[IpRange]) -> str | None:
+    mine = others[0].vlan if others else vlan_uri(network.vlan)
+    if vlan is None or "untagged" in vlan:
+        return mine or vlan
+    if others and mine != vlan:
+        raise InvalidParameterValue(
+            f"there is already one vlan {mine} on network :{network.name}, only one vlan is allowed on guest network"
+        )
+    if mine is not None and mine != vlan:
+        raise InvalidParameterValue("Vlan doesn't match vlan of the network")
+    return vlan
+
+
+def check_new_range(cloud: Cloud, row: IpRange) -> None:
+    """Raise InvalidParameterValue where a new IPv4 range cannot be, or overlaps with what is there."""
+    gateway, netmask, start, end = row.gateway, row.netmask, row.start_ip or "", row.end_ip or ""
+    for pod in cloud.store.table(Pod).where(zone=row.zone):
+        for kept in pod.ranges:
+            if ipv4.is_address(start) and ipv4.is_address(end) and ipv4.ranges_overlap(
+                start, end, kept.start_ip, kept.end_ip
+            ):
+                raise InvalidParameterValue(
+                    f"The Start IP and EndIP address range overlap with private IP :{kept.start_ip}:{kept.end_ip}"
+                )
+    if gateway is None or not ipv4.is_address(gateway):
+        raise InvalidParameterValue("Please specify a valid gateway")
+    if netmask is None or not ipv4.is_netmask(netmask):
+        raise InvalidParameterValue("Please specify a valid netmask")
+    if not ipv4.is_address(start):
+        raise InvalidParameterValue("Please specify a valid start IP")
+    if not ipv4.is_address(end):
+        raise InvalidParameterValue("Please specify a valid end IP")
+    if not (ipv4.same_network(start, gateway, netmask) and ipv4.same_network(end, gateway, netmask)):
+        raise InvalidParameterValue("Please specify a valid IP range or valid netmask or valid gateway")
+    if ipv4.to_int(start) > ipv4.to_int(end):
+        raise InvalidParameterValue(
+            "Please make sure that the start IP range is smaller than the end IP range."
+        )
+    if ipv4.ranges_overlap(start, end, gateway, gateway):
+        raise InvalidParameterValue("The gateway shouldn't overlap start/end ip addresses")
+    mine = ipv4.cidr(gateway, netmask)
+    for other in cloud.store.table(IpRange).where(zone=row.zone):
+        if other is row or not (other.gateway and other.netmask and other.start_ip and other.end_ip):
+            continue
+        if not ipv4.cidrs_overlap(mine, ipv4.cidr(other.gateway, other.netmask)):
+            continue
+        if "untagged" in row.vlan or row.vlan == other.vlan:
+            if (gateway, netmask) != (other.gateway, other.netmask):
+                raise InvalidParameterValue(
+                    f"The IP range has already been added with gateway {other.gateway} ,and netmask {other.netmask}, "
+                    "Please specify the gateway/netmask if you want to extend ip range"
+                )
+            if ipv4.ranges_overlap(start, end, other.start_ip, other.end_ip):
+                raise InvalidParameterValue(
+                    "The IP range already has IPs that overlap with the new range. "
+                    "Please specify a different start IP/end IP."
+                )
+        elif row.for_virtual_network or other.for_virtual_network:
+            raise InvalidParameterValue(
+                f"The IP range with tag: {other.vlan} in zone {row.zone.name} has overlapped with the subnet. "
+                "Please specify a different gateway/netmask."
+            )
+
+
+def _check_ip6(cloud: Cloud, row: IpRange) -> None:
+    import ipaddress
+
+    if row.ip6_gateway is None:
+        raise InvalidParameterValue(
+            "Gateway, netmask and zoneId have to be passed in for virtual and direct untagged networks"
+        )
+    try:
+        ipaddress.IPv6Address(row.ip6_gateway)
+    except ValueError:
+        raise InvalidParameterValue("Please specify a valid IPv6 gateway") from None
+    try:
+        mine = ipaddress.IPv6Network(row.ip6_cidr or "", strict=False)
+    except ValueError:
+        raise InvalidParameterValue("Please specify a valid IPv6 CIDR") from None
+    for other in cloud.store.table(IpRange).where(zone=row.zone):
+        if other.ip6_cidr and ipaddress.IPv6Network(other.ip6_cidr, strict=False).overlaps(mine):
+            raise InvalidParameterValue(
+                f"The IPv6 range with tag: {other.vlan} already has IPs that overlap with the new range."
+            )
+
+
+@family.command("updateVlanIpRange")
+def update_vlan_ip_range(call: Call) -> Answer:
+    row, cloud = call.one(IpRange), call.cloud
+    if row.start_ip is None and any(name in call for name in ("startip", "endip", "gateway", "netmask")):
+        raise InvalidParameterValue("IPv4 is not support in this IP range.")
+    if row.ip6_cidr is None and any(name in call for name in ("startipv6", "endipv6", "ip6gateway", "ip6cidr")):
+        raise InvalidParameterValue("IPv6 is not support in this IP range.")
+    for_system_vms = call.flag("forsystemvms", row.for_system_vms)
+    if for_system_vms != row.for_system_vms:
+        if not row.for_virtual_network:
+            raise InvalidParameterValue(
+                "forSystemVms is not available for this IP range with vlan type: DirectAttached"
+            )
+        if row.account is not None:
+            raise InvalidParameterValue("Specified Public IP range has already been dedicated to an account")
+        if row.domain is not None:
+            raise InvalidParameterValue("Specified Public IP range has already been dedicated to a domain")
+    if row.start_ip is not None and row.end_ip is not None:
+        taken = {each for each in taken_in(cloud, row) if ipv4.ranges_overlap(row.start_ip, row.end_ip, each, each)}
+        for name, current in (("gateway", row.gateway), ("netmask", row.netmask)):
+            if taken and call.get(name, current) != current:
+                raise InvalidParameterValue(f"Unable to change {name} to {call[name]} because some IPs are in use")
+        start, end = call.get("startip", row.start_ip), call.get("endip", row.end_ip)
+        check_range(start, end)
+        outside = [each for each in taken if not ipv4.ranges_overlap(start, end, each, each)]
+        if outside:
+            raise InvalidParameterValue(
+                "The IP range needs to include all the addresses that are allocated: "
+                + ", ".join(sorted(outside, key=ipv4.to_int))
+            )
+        before = row.gateway, row.netmask, row.start_ip, row.end_ip
+        row.gateway, row.netmask = call.get("gateway", row.gateway), call.get("netmask", row.netmask)
+        row.start_ip, row.end_ip = start, end
+        try:
+            check_new_range(cloud, row)
+        except InvalidParameterValue:
+            row.gateway, row.netmask, row.start_ip, row.end_ip = before
+            raise
+    row.for_system_vms = for_system_vms
+    row.ip6_gateway, row.ip6_cidr = call.get("ip6gateway", row.ip6_gateway), call.get("ip6cidr", row.ip6_cidr)
+    if "startipv6" in call:
+        row.ip6_range = f"{call['startipv6']}-{call.get('endipv6', call['startipv6'])}"
+    return row
+
+
+@family.command("deleteVlanIpRange")
+def delete_vlan_ip_range(call: Call) -> Answer:
+    row, cloud = call.one(IpRange), call.cloud
+    start, end = row.start_ip, row.end_ip
+    if start is not None and end is not None:
+        used = [each for each in taken_in(cloud, row) if ipv4.ranges_overlap(start, end, each, each)]
+        if used:
+            raise InvalidParameterValue(
+                f"The IP range can't be deleted because it has allocated public IP addresses: {len(used)}"
+            )
+    for ip in cloud.store.table(PublicIp):
+        if ip.range is row:
+            cloud.store.remove(ip)
+    if isinstance(row.network, Network) and row in row.network.ip_ranges:
+        row.network.ip_ranges.remove(row)
+    cloud.store.remove(row)
+    return Success()
+
+
+@family.command("dedicatePublicIpRange")
+def dedicate_public_ip_range(call: Call) -> Answer:
+    row, name, domain = call.one(IpRange), call.get("account"), call.maybe(Domain, "domainid")
+    project, owner = call.maybe(Project, "projectid"), None
+    if project is not None:
+        if name is not None:
+            raise InvalidParameterValue("accountName and projectId are mutually exclusive")
+        owner = project.account
+    elif name is not None and domain is not None:
+        owner = active_account(call.cloud, name, domain)
+        if owner is None:
+            raise InvalidParameterValue(f"Unable to find account by name {name}")
+        if owner is call.cloud.system_account:
+            raise InvalidParameterValue("Please specify a valid account. Cannot dedicate IP range to system account")
+    if row.account is not None:
+        raise InvalidParameterValue("Specified Public IP range has already been dedicated")
+    if row.domain is not None:
+        raise InvalidParameterValue("Specified Public IP range has already been dedicated to a domain")
+    if row.zone.is_basic:
+        raise InvalidParameterValue(
+            "Public IP range can be dedicated to an account only in the zone of type Advanced"
+        )
+    for ip in call.cloud.store.table(PublicIp):
+        if ip.range is not row:
+            continue
+        if row.for_system_vms:
+            raise InvalidParameterValue(f"{ip.address} Public IP address in range is dedicated to system vms ")
+        if owner is not None and ip.account is not owner:
+            raise InvalidParameterValue(f"{ip.address} Public IP address in range is allocated to another account ")
+        if owner is None and ip.account.domain is not domain:
+            raise InvalidParameterValue(
+                f"{ip.address} Public IP address in range is allocated to another domain/account "
+            )
+    if owner is not None:
+        if row.start_ip and row.end_ip:
+            call.cloud.limits.check(owner, "public_ip", ipv4.count(row.start_ip, row.end_ip))
+        row.account = owner
+    else:
+        row.domain = domain
+    return row
+
+
+@family.command("releasePublicIpRange")
+def release_public_ip_range(call: Call) -> Answer:
+    row = call.one(IpRange)
+    if row.account is None and row.domain is None:
+        raise InvalidParameterValue(
+            f"Can't release Public IP range {row.number} as it not dedicated to any domain and any account"
+        )
+    row.account = row.domain = None
+    return Success()
+
+
+def _whose(row: IpRange, value: Any, call: Call) -> bool:
+    return row.account is not None and row.account.name == value
+
+
+def _domain(row: IpRange, value: Any, call: Call) -> bool:
+    domain = row.account.domain if row.account else row.domain
+    return domain is value
+
+
+family.listing(
+    "listVlanIpRanges",
+    IpRange,
+    keyword=("vlan", "start_ip", "end_ip"),
+    filters={
+        "vlan": lambda row, value, call: row.vlan in (value, vlan_uri(value)),
+        "account": _whose,
+        "domainid": _domain,
+        "projectid": lambda row, project, call: getattr(project, "account", None) is row.account,
+        "networkid": lambda row, network, call: row.network is network,
+    },
+)
+
+
+@family.view(StorageNetworkRange)
+def storage_range_view(row: StorageNetworkRange, call: Call) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "vlan": row.vlan,
+        "podid": row.pod.id,
+        "startip": row.start_ip,
+        "endip": row.end_ip,
+        "zoneid": row.zone.id,
+        "networkid": row.network.id,
+        "netmask": row.netmask,
+        "gateway": row.gateway,
+    }
+
+
+@family.command("createStorageNetworkIpRange")
+def create_storage_range(call: Call) -> Answer:
+    pod, start, cloud = call.one(Pod, "podid"), call["startip"], call.cloud
+    end = call.get("endip", start)
+    if not ipv4.is_netmask(call["netmask"]):
+        raise InternalError(f"Invalid netmask:{call['netmask']}")
+    check_range(start, end)
+    for kept in pod.ranges:
+        if ipv4.ranges_overlap(start, end, kept.start_ip, kept.end_ip):
+            raise InternalError(
+                f"IP Range {start}-{end} overlaps with the private IP range {kept.start_ip}-{kept.end_ip}"
+            )
+    for other in cloud.store.table(StorageNetworkRange).where(pod=pod):
+        if ipv4.ranges_overlap(start, end, other.start_ip, other.end_ip):
+            raise InternalError(
+                f"IP Range {start}-{end} overlaps with the storage IP range {other.start_ip}-{other.end_ip}"
+            )
+    network = system_network(cloud, pod.zone, "Storage")
+    assert network is not None
+    return cloud.store.add(
+        StorageNetworkRange(
+            pod=pod,
+            network=network,
+            gateway=call["gateway"],
+            netmask=call["netmask"],
+            start_ip=start,
+            end_ip=end,
+            vlan=call.get("vlan"),
+        )
+    )
+
+
+@family.command("updateStorageNetworkIpRange")
+def update_storage_range(call: Call) -> Answer:
+    row = call.one(StorageNetworkRange)
+    start, end = call.get("startip", row.start_ip), call.get("endip", row.end_ip)
+    check_range(start, end)
+    row.start_ip, row.end_ip = start, end
+    row.netmask, row.vlan = call.get("netmask", row.netmask), call.get("vlan", row.vlan)
+    return row
+
+
+@family.command("deleteStorageNetworkIpRange")
+def delete_storage_range(call: Call) -> Answer:
+    call.cloud.store.remove(call.one(StorageNetworkRange))
+    return Success()
+
+
+family.listing("listStorageNetworkIpRange", StorageNetworkRange, keyword=())

@@ -1,0 +1,156 @@
+"""Under pytest-xdist: a class in one environment stays together, the record is written once, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import QUIET, Labs
+
+pytest.importorskip("xdist")
+
+BOTH = "--cs-env=kvm-adv,kvm-two"
+
+SUITE = """
+    import os
+
+    class {name}(cloudstackTestCase):
+        @classmethod
+        def setUpClass(cls):
+            cls.worker = os.environ.get("PYTEST_XDIST_WORKER")
+            with open("set-ups", "a") as file:
+                print("{name}", cls.worker, file=file)
+
+        def test_a(self):
+            pass
+
+        def test_b(self):
+            pass
+
+        def test_c(self):
+            self.assertEqual(self.worker, os.environ.get("PYTEST_XDIST_WORKER"))
+"""
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile"])
+def test_a_class_in_an_environment_stays_on_one_worker(two: Labs, dist: str) -> None:
+    two.suite(test_x=SUITE.format(name="TestX"), test_y=SUITE.format(name="TestY"))
+    two.pytester.makepyfile(test_plain="def test_p(): pass\ndef test_q(): pass\n")
+    result = two.run_apart(BOTH, "-n", "2", f"--dist={dist}")
+    result.assert_outcomes(passed=14)
+    set_ups = (two.pytester.path / "set-ups").read_text().split("\n")[:-1]
+    assert sorted(line.split()[0] for line in set_ups) == ["TestX", "TestX", "TestY", "TestY"]
+    assert len(two.outcomes()) == 6  # TestX and TestY have tests of the same names
+    lines = [line for line in two.lines() if line["kind"] == "attempt"]
+    assert len(lines) == 12
+    assert two.lines()[-1]["kind"] == "end"
+    result.stdout.fnmatch_lines(["*compatibility matrix*"])
+
+
+def test_plain_tests_are_spread_one_by_one() -> None:
+    from cs_matrix_pytest.matrix.scheduling import scope_of
+
+    names = frozenset({"kvm-adv", "kvm-two"})
+    assert scope_of("a/test_x.py::TestX::test_a[kvm-adv]", names) == "a/test_x.py::TestX[kvm-adv]"
+    assert scope_of("a/test_x.py::TestX::test_a[kvm-two]", names) == "a/test_x.py::TestX[kvm-two]"
+    for alone in ("a/test_x.py::TestX::test_a", "a/test_x.py::test_a[kvm-adv]", "a/test_x.py::TestX::test_a[1]"):
+        assert scope_of(alone, names) == alone
+
+
+def test_failures_and_modules_that_do_not_import_reach_the_record_once(two: Labs) -> None:
+    two.suite(
+        test_x="class TestX(cloudstackTestCase):\n    def test_a(self):\n        self.debug('seen')\n        self.fail('no')\n",
+        test_broken="import no_such_library\n",
+    )
+    result = two.run_apart(BOTH, "-n", "2")
+    result.assert_outcomes(failed=2, errors=1)
+    result.stdout.fnmatch_lines(["*- Marvin log -*", "*seen*"])
+    assert sorted(two.untested()) == [("test_broken.py", "kvm-adv"), ("test_broken.py", "kvm-two")]
+    assert set(two.outcomes().values()) == {"failed"}
+
+
+def test_the_labs_are_asked_for_their_facts_once(two: Labs, server: object) -> None:
+    two.suite(test_x=SUITE.format(name="TestX"))
+    two.run_apart(BOTH, "-n", "2").assert_outcomes(passed=6)
+    assert server.commands.count("listHosts") == 2  # type: ignore[attr-defined]
+    assert two.lines()[0]["environments"]["kvm-adv"]["context"]["storage"]["protocol"] == "nfs"
+
+
+def test_a_worker_that_crashes(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        import os
+
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                os._exit(1)
+
+            def test_c(self):
+                pass
+        """,
+    )
+    result = two.run_apart("--cs-env=kvm-adv", "-n", "1")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*worker 'gw0' crashed while running 'test_x.py::TestX::test_b[[]kvm-adv[]]'*"])
+    crashed = two.attempts()["test_b", "kvm-adv"]
+    assert crashed["outcome"] == "errored"
+    assert "crashed while running" in crashed["message"]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_kill_leaves_every_finished_attempt_in_the_record(two: Labs, workers: tuple[str, ...]) -> None:
+    two.suite(
+        test_x="""
+        import pathlib
+        import time
+
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                self.fail("no")
+
+            def test_c(self):
+                pathlib.Path("reached").touch()
+                time.sleep(60)
+        """
+    )
+    reached = two.pytester.path / "reached"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *QUIET, "--cs-env=kvm-adv", *workers],
+        cwd=two.pytester.path,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _wait_for(reached)
+        _wait_for_line(two.report)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert {test: outcome for (test, _), outcome in two.outcomes().items()} == {"test_a": "passed", "test_b": "failed"}
+    assert [line["kind"] for line in two.lines()] == ["run", "attempt", "attempt"]
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _wait_for_line(report: Path) -> None:
+    """xdist's controller hears of a finished test a moment after the worker has gone on."""
+    deadline = time.monotonic() + 5
+    while sum(file.read_text().count("\n") for file in report.glob("run-*.jsonl")) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
