@@ -6,7 +6,7 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("startup", "simulator", "overhead", "demo")
+BENCHMARKS = ("startup", "simulator", "overhead", "demo", "fidelity")
 
 
 def main() -> int:

@@ -31,5 +31,7 @@ def measure() -> bool:
     # The smallest times are the least disturbed by whatever else the machine does.
     difference = min(seconds[True]) - min(seconds[False])
     median = statistics.median(seconds[True]) - statistics.median(seconds[False])
-    print(f"     a run without the plugin: {min(seconds[False]) * 1000:.0f} ms; medians differ by {median * 1000:.1f} ms")
+    print(
+        f"     a run without the plugin: {min(seconds[False]) * 1000:.0f} ms; medians differ by {median * 1000:.1f} ms"
+    )
     return report("a run that does not use the plugin takes longer by", difference * 1000, "ms", at_most=25)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cs_matrix_pytest
 import pytest
+
+import cs_matrix_pytest
 from small_server import SmallServer
 
 pytest_plugins = ["pytester"]
-
 
 
 def _import_all() -> None:
@@ -24,7 +24,17 @@ def _import_all() -> None:
     Others' modules are dear to import again and again; of our own there would be two copies.
     """
     own = [module.name for module in pkgutil.walk_packages(cs_matrix_pytest.__path__, "cs_matrix_pytest.")]
-    others = "ddt jsonschema junitparser mysql.connector nose.plugins.attrib paramiko requests rich.console yaml".split()
+    others = [
+        "ddt",
+        "jsonschema",
+        "junitparser",
+        "mysql.connector",
+        "nose.plugins.attrib",
+        "paramiko",
+        "requests",
+        "rich.console",
+        "yaml",
+    ]
     for name in [*own, *others]:
         with warnings.catch_warnings(), contextlib.suppress(ImportError):
             warnings.simplefilter("ignore")
@@ -90,7 +100,7 @@ class Labs:
 
     def attempts(self) -> dict[tuple[str, str], dict[str, Any]]:
         """(test, environment) → line of the one run record; the module is left out of the test's id."""
-        return {key: line for key, line in self._by_test("attempt")}
+        return dict(self._by_test("attempt"))
 
     def outcomes(self) -> dict[tuple[str, str], str]:
         """(test, environment) → outcome, of the one run record."""

@@ -13,7 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 ADMIN = {"id": "11111111-2222-4333-8444-555555555555", "account": "admin", "username": "admin"}
 KEYS = {"apikey": "small-server-api-key", "secretkey": "small-server-secret-key"}
 ZONE = {"id": "aaaaaaaa-2222-4333-8444-555555555555", "name": "zone1", "networktype": "Advanced"}
-HOST = {"id": "bbbbbbbb-2222-4333-8444-555555555555", "name": "h1", "hypervisor": "KVM", "state": "Up", "type": "Routing"}
+HOST = {
+    "id": "bbbbbbbb-2222-4333-8444-555555555555",
+    "name": "h1",
+    "hypervisor": "KVM",
+    "state": "Up",
+    "type": "Routing",
+}
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "listCapabilities": {"capability": {"cloudstackversion": "4.22.0.0"}},

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from conftest import Labs
 
 SUITE = "class TestX(cloudstackTestCase):\n    def test_a(self): pass\n"
@@ -61,8 +62,16 @@ def test_the_environments_file_named_is_not_there(labs: Labs) -> None:
     ("text", "line", "said"),
     [
         ("version: 1\nenvironments:\n  kvm-adv: {simulator: embedded\n", 4, ""),
-        ("version: 1\nenvironments:\n  kvm-adv:\n    simulater: embedded\n    hypervisor: {type: kvm}\n", 4, "simulater"),
-        ("version: 1\nenvironments:\n  kvm-adv: {simulator: embedded, hypervisor: {type: kvm}, capacity: two}\n", 3, "capacity"),
+        (
+            "version: 1\nenvironments:\n  kvm-adv:\n    simulater: embedded\n    hypervisor: {type: kvm}\n",
+            4,
+            "simulater",
+        ),
+        (
+            "version: 1\nenvironments:\n  kvm-adv: {simulator: embedded, hypervisor: {type: kvm}, capacity: two}\n",
+            3,
+            "capacity",
+        ),
     ],
     ids=["does not parse", "unknown key", "wrong type"],
 )
@@ -180,3 +189,39 @@ def test_a_marvin_config_never_shows_its_secrets(labs: Labs) -> None:
     config = {"mgtSvr": [{"mgtSvrIp": "127.0.0.1", "port": "8096", "passwd": "hunter2-hunter2"}]}
     marvin_config(labs, json.dumps(config))
     assert "hunter2" not in refused(labs, "--cs-env=kvm-adv")
+
+
+@pytest.fixture
+def unrelated(labs: Labs) -> Labs:
+    """PyPI has an unrelated project called marvin; here it comes first on the path."""
+    package = labs.pytester.mkpydir("marvin")
+    (package / "__init__.py").write_text("__version__ = '3.0'\n")
+    labs.pytester.syspathinsert()
+    return labs
+
+
+def test_the_wrong_marvin(unrelated: Labs) -> None:
+    unrelated.entry("demo", "simulator: embedded")
+    message = refused(unrelated, "--cs-env=demo")
+    assert "not CloudStack's Marvin" in message
+    assert "pip install" in message
+
+
+def test_the_wrong_marvin_in_a_session_without_environments(unrelated: Labs) -> None:
+    unrelated.suite(test_x=SUITE)
+    unrelated.pytester.makepyfile(test_plain="import marvin\ndef test_p(): assert marvin.__version__ == '3.0'")
+    result = unrelated.run("--continue-on-collection-errors")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*not CloudStack's Marvin*"])
+
+
+def test_a_report_folder_with_a_file_that_is_no_record(two: Labs) -> None:
+    two.suite(test_x=SUITE)
+    two.report.mkdir()
+    (two.report / "run-broken.jsonl").write_text("not a record\n")
+    result = two.run("--cs-env=kvm-adv")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["no reports: *run-broken.jsonl:1: this is not a run record*"])
+    assert "Traceback" not in result.stdout.str()
+    assert len(list(two.report.glob("run-2*.jsonl"))) == 1

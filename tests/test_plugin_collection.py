@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import Labs
+
+from conftest import QUIET, Labs
 
 BOTH = "--cs-env=kvm-adv,kvm-two"
 
@@ -38,7 +40,10 @@ def test_a_class_is_collected_once_per_environment(two: Labs) -> None:
         (["-m", "attr(required_hardware='true')"], ["test_b[kvm-adv]", "test_b[kvm-two]"]),
         (["-m", "attr(tags='quick-test')", "-k", "kvm-adv"], ["test_a[kvm-adv]"]),
         (["--attr", "required_hardware=false", "-k", "kvm-adv"], ["test_a[kvm-adv]"]),
-        (["--attr", "tags=quick-test", "--attr", "required_hardware=true", "-k", "two"], ["test_a[kvm-two]", "test_b[kvm-two]"]),
+        (
+            ["--attr", "tags=quick-test", "--attr", "required_hardware=true", "-k", "two"],
+            ["test_a[kvm-two]", "test_b[kvm-two]"],
+        ),
         (["--eval-attr", "'quick-test' in tags", "-k", "kvm-adv"], ["test_a[kvm-adv]"]),
         (["--deselect", "test_x.py::TestX::test_a[kvm-two]", "-k", "test_a"], ["test_a[kvm-adv]"]),
     ],
@@ -149,6 +154,7 @@ def test_what_is_injected(two: Labs) -> None:
 
 
 def test_ddt_and_inherited_tests(two: Labs) -> None:
+    pytest.importorskip("ddt")
     two.pytester.makepyfile(
         shared="""
         from marvin.cloudstackTestCase import cloudstackTestCase
@@ -347,7 +353,7 @@ def test_without_an_environment_marvin_classes_are_skipped(two: Labs) -> None:
 
 def test_without_an_environments_file_the_skip_says_how_to_make_one(labs: Labs) -> None:
     labs.suite(test_x=SUITE)
-    result = labs.run("-rs")
+    result = labs.run("-rs", "--strict-markers")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["*there is no environments file: make one with `cs-matrix env init`"])
 
@@ -455,10 +461,83 @@ def test_list_tags(two: Labs) -> None:
 def test_list_environments(two: Labs) -> None:
     result = two.run("--cs-list-envs")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["environments of *cs-environments.yaml (lab local):", "  kvm-adv*kvm/advanced/shared*kvm-adv.cfg"])
+    result.stdout.fnmatch_lines(
+        ["environments of *cs-environments.yaml (lab local):", "  kvm-adv*kvm/advanced/shared*kvm-adv.cfg"]
+    )
 
 
 def test_markers_are_those_of_pytest_too(two: Labs) -> None:
     two.suite(test_x=SUITE)
     result = two.run("--cs-env=kvm-adv", "-m", "quick_tset", "--strict-markers")
     assert result.ret != 0
+
+
+def test_debugger(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                account = "account of the test"
+                assert not account, "look at me"
+
+            def tearDown(self):
+                print("torn down")
+        """
+    )
+    command = (sys.executable, "-m", "pytest", *QUIET, "--cs-env=kvm-adv", "--pdb")
+    result = two.pytester.run(*command, stdin=b"p account.upper()\nc\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*look at me*", "*ACCOUNT OF THE TEST*", "*compatibility matrix*"])
+    assert two.outcomes() == {("test_a", "kvm-adv"): "failed"}
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest reports subtests of unittest from 9.0 on")
+def test_subtests(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        self.assertNotEqual(number, 1)
+
+            def test_b(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        pass
+        """
+    )
+    two.run("--cs-env=kvm-adv")
+    assert two.outcomes() == {("test_a", "kvm-adv"): "failed", ("test_b", "kvm-adv"): "passed"}
+
+
+def test_native_tests_may_carry_attributes(two: Labs) -> None:
+    two.suite(
+        test_native="""
+        import pytest
+
+        @pytest.mark.attr(tags=["basic"], required_hardware="false")
+        def test_basic(cs_env):
+            raise Exception("not reached")
+
+        @pytest.mark.attr(tags=["advanced"])
+        def test_advanced(cs_env):
+            pass
+        """
+    )
+    result = two.run("--cs-env=kvm-adv", "--strict-markers", "--attr", "tags=advanced", "--attr", "tags=basic")
+    result.assert_outcomes(passed=1, skipped=1)
+    two.run("--cs-env=kvm-adv", "--strict-markers", "--attr", "tags=advanced").assert_outcomes(passed=1, deselected=1)
+
+
+def test_markers_of_native_tests_are_known_with_and_without_an_environment(two: Labs) -> None:
+    two.suite(test_native="import pytest\n@pytest.mark.advanced\ndef test_a(cs_env): pass\n")
+    two.run("--strict-markers", "--cs-env=kvm-adv").assert_outcomes(passed=1)
+    two.run("--strict-markers").assert_outcomes(skipped=1)
+
+
+def test_an_expression_that_is_hardly_meant_is_a_warning(two: Labs) -> None:
+    two.suite(test_x=SUITE)
+    result = two.run("--cs-env=kvm-adv", "--attr", "!tags=advanced")
+    result.assert_outcomes(warnings=1, deselected=2)
+    result.stdout.fnmatch_lines(["*--attr: !tags=advanced does not negate*"])

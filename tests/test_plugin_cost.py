@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-HEAVY = ("yaml", "jsonschema", "rich", "requests", "junitparser", "marvin", "nose", "xdist", "cs_matrix_pytest.matrix.plan")
+HEAVY = (
+    "yaml",
+    "jsonschema",
+    "rich",
+    "requests",
+    "junitparser",
+    "marvin",
+    "nose",
+    "xdist",
+    "cs_matrix_pytest.matrix.plan",
+)
 
 
 def test_importing_the_plugin_imports_nothing_heavy() -> None:

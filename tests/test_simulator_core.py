@@ -27,7 +27,9 @@ def simulator() -> Iterator[Simulator]:
 class TestMetadata:
     def test_every_handler_and_list_is_of_a_command_that_a_server_serves(self) -> None:
         registry = Registry(FAMILIES)
-        unknown = [name for name in {*registry.handlers, *registry.lists} if not (API.get(name) and API.get(name).served)]
+        unknown = [
+            name for name in {*registry.handlers, *registry.lists} if not (API.get(name) and API.get(name).served)
+        ]
         assert unknown == []
 
     def test_create_type_commands_are_generators_and_others_are_not(self) -> None:
@@ -131,9 +133,7 @@ class TestLists:
 class TestJobs:
     def test_a_job_is_known_until_the_end_and_tells_its_result(self, simulator: Simulator) -> None:
         domain = simulator.run("createDomain", name="short-lived")["domain"]
-        status, _, body = simulator.cloud.execute(
-            simulator.cloud.system_caller, "deleteDomain", {"id": domain["id"]}
-        )
+        status, _, body = simulator.cloud.execute(simulator.cloud.system_caller, "deleteDomain", {"id": domain["id"]})
         assert (status, list(body)) == (200, ["jobid"])
         job = simulator.run("queryAsyncJobResult", jobid=body["jobid"])
         assert (job["jobstatus"], job["jobresult"], job["jobprocstatus"]) == (1, {"success": True}, 0)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+ENVIRONMENTS_FILE = "cs-environments.yaml"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -48,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     twin(
         "--cs-env-file",
-        "The environments file; default: cs-environments.yaml in the rootdir or above it",
+        f"The environments file; default: {ENVIRONMENTS_FILE} in the rootdir or above it",
         metavar="FILE",
     )
     twin("--cs-source", "A CloudStack checkout whose tools/marvin is used, unmodified", metavar="DIR")

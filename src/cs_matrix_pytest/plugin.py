@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         from cs_matrix_pytest.matrix.on_demand import install
 
-        install(config, options.source)
+        install(config, options)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:

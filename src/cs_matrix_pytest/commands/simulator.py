@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,10 +66,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _deploy(simulator: Simulator, config: Path) -> None:
-    from cs_matrix_pytest.environments.marvin_config import load_marvin_config
-    from cs_matrix_pytest.marvin_bridge.deploy import deploy_zones
+    """Have Marvin deploy the zones of a config; its waiting takes simulated time."""
+    from cs_matrix_pytest.environments.marvin_config import load_marvin_config, write_private
+    from cs_matrix_pytest.marvin_bridge.connect import connect
+    from cs_matrix_pytest.marvin_bridge.locate import locate
+    from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 
-    deploy_zones(load_marvin_config(config), simulator)
+    server = simulator.marvin_config()
+    wanted = {**load_marvin_config(config), **{key: server[key] for key in ("mgtSvr", "dbSvr")}}
+    with (
+        write_private(wanted) as private,
+        tempfile.TemporaryDirectory() as logs,
+        VirtualTime(simulator.cloud),
+    ):
+        connection = connect(
+            locate(), private, zone=None, hypervisor=None, log_folder=Path(logs), deploy=True, mask=lambda text: text
+        )
+        connection.close(echo=lambda _: None)
 
 
 def _announce(simulator: Simulator, host: str) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 import pytest
 
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Untested
+from cs_matrix_pytest.outcomes.record import instant
 
 MESSAGE_LIMIT = 600
 """Characters of a failure's message in the run record; the whole of it is in pytest's own report."""
@@ -26,7 +27,6 @@ _UNITTEST_PHASES = {
     "_callCleanup": "teardown",
     "doCleanups": "teardown",
 }
-_PYTEST_PHASES = {"setup": "setup", "call": "call", "teardown": "teardown"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def phase_of(when: str, traceback: TracebackType | None, *, in_class: bool) -> s
         if traceback.tb_frame.f_globals.get("__name__") == "unittest.case" and code.co_name in _UNITTEST_PHASES:
             return _UNITTEST_PHASES[code.co_name]
         traceback = traceback.tb_next
-    return _PYTEST_PHASES[when]
+    return when
 
 
 def outcome_of(error: BaseException | None, phase: str) -> AttemptOutcome:
@@ -79,6 +79,15 @@ def short(message: str, limit: int = MESSAGE_LIMIT) -> str:
     """The message within `limit` characters: its beginning, where the cause mostly is."""
     message = message.strip()
     return message if len(message) <= limit else message[: limit - 1].rstrip() + "…"
+
+
+_RANKS = {
+    AttemptOutcome.BLOCKED: 0,
+    AttemptOutcome.FAILED: 1,
+    AttemptOutcome.ERRORED: 1,
+    AttemptOutcome.SKIPPED: 2,
+    AttemptOutcome.PASSED: 3,
+}
 
 
 @dataclass
@@ -117,24 +126,16 @@ def fold(notes: list[PhaseNote], started: float, seconds: float) -> Attempt | Un
 
     The first phase that went wrong speaks for the test; a skip counts only where nothing did; blocked comes before all.
     """
-    ranks = {AttemptOutcome.BLOCKED.value: 0, AttemptOutcome.FAILED.value: 1, AttemptOutcome.ERRORED.value: 1}
-    ranks |= {AttemptOutcome.SKIPPED.value: 2, AttemptOutcome.PASSED.value: 3}
-    note = min(notes, key=lambda each: ranks[each.outcome])
+    note = min(notes, key=lambda each: _RANKS[AttemptOutcome(each.outcome)])
     if note.reason is not None:
         return Untested(note.test, note.environment, Reason(ReasonCode(note.reason), note.message or ""))
     return Attempt(
         test=note.test,
         environment=note.environment,
         outcome=AttemptOutcome(note.outcome),
-        started=timestamp(started),
+        started=instant(datetime.fromtimestamp(started, timezone.utc)),
         seconds=seconds,
         phase=note.phase,
         signature=note.signature,
         message=note.message,
     )
-
-
-def timestamp(seconds: float) -> str:
-    """Seconds since the epoch as the run record writes them."""
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.class_state import is_marvin_class, is_marvins_own
 from cs_matrix_pytest.matrix.naming import test_id, without_environment
-from cs_matrix_pytest.matrix.plan import PLAN, Plan, make_plan, why_unused
+from cs_matrix_pytest.matrix.plan import PLAN, CsMatrixWarning, Plan, make_plan, why_unused
 from cs_matrix_pytest.matrix.pytest_private import MarvinClass, MarvinTest, Surroundings
 from cs_matrix_pytest.options import read_options
 
@@ -117,14 +117,13 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
 
 def mark(items: list[pytest.Item], config: pytest.Config) -> None:
     """Give the tests of Marvin classes their markers, registered first, as ``--strict-markers`` wants."""
-    from cs_matrix_pytest.selection.markers import ATTR_REGISTRATION, marker_names, marks_for, registration
+    from cs_matrix_pytest.selection.markers import ATTR_MARKER, ATTR_REGISTRATION, marker_names, marks_for, registration
 
     marvin_items = [item for item in items if is_marvin_item(item)]
     if not marvin_items:
         return
     known = {line.partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
-    if "attr" not in known:
-        known.add("attr")
+    if ATTR_MARKER not in known:
         config.addinivalue_line("markers", ATTR_REGISTRATION)
     for item in marvin_items:
         attributes = attributes_of_item(item)
@@ -140,6 +139,8 @@ def deselect(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> Non
     """Leave out what ``--attr`` and ``--eval-attr`` do not select."""
     if not plan.selection:
         return
+    for doubt in (doubt for expression in plan.selection.attr for doubt in expression.doubts):
+        config.issue_config_time_warning(CsMatrixWarning(f"--attr: {doubt}"), stacklevel=2)
     from cs_matrix_pytest.selection.expressions import ExpressionError
 
     selected: list[pytest.Item] = []

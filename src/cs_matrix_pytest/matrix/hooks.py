@@ -92,6 +92,9 @@ class RecordingHooks:
         if report.failed:
             self._recorder.not_collected(report)
 
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._recorder.deselected += len(items)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         try:
             self._recorder.report(report)

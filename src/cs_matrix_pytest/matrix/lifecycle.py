@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cs_matrix_pytest import __version__
 from cs_matrix_pytest.errors import UserError
-from cs_matrix_pytest.matrix.plan import PLAN, make_plan
+from cs_matrix_pytest.matrix.plan import PLAN, CsMatrixWarning, make_plan
 from cs_matrix_pytest.matrix.session import SESSION, MatrixSession
 from cs_matrix_pytest.options import Options
 
@@ -17,14 +16,11 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.marvin_bridge.locate import Marvin
 
 
-class CsMatrixWarning(pytest.PytestWarning):
-    """Something about the environments that the user should know, and that keeps nothing from running."""
-
-
 def start(config: pytest.Config, options: Options) -> None:
     """Set up the session: everything that can be wrong without asking a server is found here, as a usage error."""
     from cs_matrix_pytest.matrix.hooks import MatrixHooks, RecordingHooks
     from cs_matrix_pytest.matrix.recorder import Recorder
+    from cs_matrix_pytest.selection.markers import registrations
 
     try:
         plan = make_plan(options, config.rootpath)
@@ -32,9 +28,11 @@ def start(config: pytest.Config, options: Options) -> None:
         config.stash[PLAN] = plan
         config.stash[SESSION] = session
         assert plan.marvin is not None
-        make_importable(None, plan.marvin)
+        make_importable(plan.marvin)
         config.add_cleanup(make_unimportable)
         config.add_cleanup(session.close)
+        for line in registrations(plan.rules):
+            config.addinivalue_line("markers", line)
         config.pluginmanager.register(MatrixHooks(session), "cs_matrix_hooks")
         handout = getattr(config, "workerinput", {}).get("cs_matrix")
         if handout is not None:
@@ -53,18 +51,17 @@ def _runs_tests(config: pytest.Config) -> bool:
     return not (option.collectonly or option.cs_list_envs or option.cs_list_tags or getattr(option, "setupplan", False))
 
 
-def make_importable(source: Path | None, marvin: Marvin | None = None) -> None:
-    """Let test modules import Marvin and what they need of nose. Raises UserError where there is no usable Marvin."""
+def make_importable(marvin: Marvin) -> None:
+    """Let test modules import Marvin and what they need of nose."""
     from cs_matrix_pytest.marvin_bridge.finder import install_finder
-    from cs_matrix_pytest.marvin_bridge.locate import locate
     from cs_matrix_pytest.marvin_bridge.nose_shim import install_shim
 
     install_shim()
-    install_finder(marvin or locate(source))
+    install_finder(marvin)
 
 
 def make_unimportable() -> None:
-    """Undo `make_importable`."""
+    """Undo `make_importable`, in part or in whole."""
     from cs_matrix_pytest.marvin_bridge.finder import uninstall
     from cs_matrix_pytest.marvin_bridge.nose_shim import uninstall_shim
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.selection.expressions import Selection
 
 
+class CsMatrixWarning(pytest.PytestWarning):
+    """Something that the user should know, and that keeps nothing from running."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The decisions of a session. Without environments it only says what is selected, and Marvin classes are skipped."""
@@ -90,14 +94,16 @@ def why_unused(options: Options, root: Path) -> str:
     return f"needs an environment: --cs-env=NAME, of {file.path.name}: {', '.join(file.environments)}"
 
 
-def selection_record(plan: Plan, config: pytest.Config) -> dict[str, Any]:
+def selection_record(plan: Plan, config: pytest.Config, deselected: int) -> dict[str, Any]:
     """The selection as the run record shows it; what was not said is left out."""
+    given = config.args_source is pytest.Config.ArgsSource.ARGS
     said = {
         "environments": list(plan.options.environments),
         "markers": config.option.markexpr,
         "keywords": config.option.keyword,
         "attr": list(plan.options.attr),
         "eval_attr": list(plan.options.eval_attr),
-        "paths": list(config.invocation_params.args and config.args),
+        "paths": list(config.args) if given else [],
+        "deselected": deselected,
     }
     return {name: value for name, value in said.items() if value}

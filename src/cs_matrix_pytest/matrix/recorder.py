@@ -47,6 +47,9 @@ class Recorder:
         self.catalogue: FeatureCatalogue = load_catalogue(self._options.features or find_catalogue(config.rootpath))
         self._folder = AttemptFolder()
         self._writer: RecordWriter | None = None
+        self._early: list[Untested] = []
+        self.deselected = 0
+        """How many tests the selection left out: they are not worth a line each. Not known under xdist."""
         self._not_collected: set[str] = set()
         self._matrix: Matrix | None = None
         self._trouble: str | None = None
@@ -70,7 +73,7 @@ class Recorder:
                 "python": platform.python_version(),
                 "marvin": marvin.version if marvin else "none",
             },
-            selection=selection_record(self._session.plan, self._config),
+            selection=selection_record(self._session.plan, self._config, self.deselected),
         )
         return RecordWriter(record_path(self.folder, run.run), run)
 
@@ -79,7 +82,8 @@ class Recorder:
         line = self._folder.add(report)
         if line is None and isinstance(report.longrepr, str) and _CRASH.match(report.longrepr):
             line = self._crash(report.nodeid, report.longrepr)
-        self._write(line)
+        if line is not None:
+            self._write(line)
 
     def _crash(self, nodeid: str, message: str) -> Attempt | None:
         names = frozenset(each.name for each in self._session.environments)
@@ -102,23 +106,25 @@ class Recorder:
         test = test_id(root / path, root, tuple(inner)) if inner else module_id(root / path, root)
         reason = Reason(ReasonCode.NOT_COLLECTED, short(cause_of(report.longreprtext)))
         for name in [found[1]] if found else names:
-            self._write(Untested(test, name, reason, level="class" if inner else "module"))
+            self._early.append(Untested(test, name, reason, level="class" if inner else "module"))
 
-    def _write(self, line: Attempt | Untested | None) -> None:
-        if line is None:
-            return
-        # Begun with the first line, so that a session that runs nothing leaves no record.
+    def _write(self, *lines: Attempt | Untested) -> None:
+        # Begun with the first test, when the selection is known; a session that runs nothing leaves no record.
         self._writer = self._writer or self._begin()
-        if isinstance(line, Attempt):
-            self._writer.attempt(line)
-        else:
-            self._writer.untested(line)
+        early, self._early = self._early, []
+        for line in (*early, *lines):
+            if isinstance(line, Attempt):
+                self._writer.attempt(line)
+            else:
+                self._writer.untested(line)
 
     def finish(self, exit_code: int) -> bool:
         """Write the run's last line, then the reports over all runs in the folder; False if that failed."""
-        if self._writer is None:
+        if self._writer is None and not self._early:
             return True
         try:
+            self._write()
+            assert self._writer is not None
             self._writer.end(exit_code)
             self._matrix = self._report()
         except UserError as error:
@@ -149,12 +155,14 @@ class Recorder:
         elif self._matrix is not None:
             from cs_matrix_pytest.reports.terminal import render
 
-            writer = terminal._tw
+            writer = self._config.get_terminal_writer()
             encoding = getattr(sys.stdout, "encoding", None) or "ascii"
             terminal.write_sep("=", "compatibility matrix")
             text = render(self._matrix, writer.fullwidth, writer.hasmarkup, encoding=encoding)
             terminal.write(self._session.masker.mask(text))
             terminal.write_line(f"reports: {self.folder}")
+            for name, folder in self._session.log_folders.items():
+                terminal.write_line(f"Marvin's logs of {name}: {folder}")
 
 
 def cause_of(text: str) -> str:

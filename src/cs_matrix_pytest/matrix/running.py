@@ -30,7 +30,7 @@ SHOWN = 60
 _RUNNING = pytest.StashKey[ExitStack]()
 
 
-class Blocked(Exception):
+class Blocked(Exception):  # noqa: N818 - the word of the outcome
     """The environment, not the product, kept a test from running: a report shows the message alone."""
 
 
@@ -156,7 +156,8 @@ def _skipped(
         code = ReasonCode.NOT_APPLICABLE.value
         return PhaseNote(test, environment.name, AttemptOutcome.SKIPPED.value, phase, unfit, None, code)
     if hasattr(report, "wasxfail"):
-        reason = f"expected to fail: {report.wasxfail}".removesuffix(": ")
+        why = report.wasxfail.removeprefix("reason: ")
+        reason = f"expected to fail: {why}" if why else "expected to fail"
     elif isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ class MatrixSession:
         """The collector of the test that ran last."""
         self.versions: dict[str, str | None] = {}
         """ACS version of each environment, as far as known."""
+        self.log_folders: dict[str, Path] = {}
+        """Where Marvin's logs of an environment lie, once it is closed."""
         self._troubles: dict[str, str] = {}
         self._sessions: dict[str, EnvironmentSession] = {}
 
@@ -88,8 +91,10 @@ class MatrixSession:
 
     def close(self) -> None:
         """Close every environment that was opened."""
-        for session in self._sessions.values():
-            session.close()
+        for name, session in self._sessions.items():
+            folder = session.close()
+            if folder is not None:
+                self.log_folders[name] = folder
         self._sessions.clear()
 
 

@@ -13,7 +13,7 @@ from cs_matrix_pytest.simulator.store import Resource
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
-    from cs_matrix_pytest.simulator.models.jobs import Job
+    from cs_matrix_pytest.simulator.models.jobs import Event, Job
 
 R = TypeVar("R", bound=Resource)
 
@@ -42,6 +42,8 @@ class Call:
     params: dict[str, Any]
     raw: dict[str, str] = field(default_factory=dict)
     job: Job | None = None
+    start_event: Event | None = None
+    """The first event of this command, which its later ones name as their parent."""
 
     @property
     def account(self) -> Account:

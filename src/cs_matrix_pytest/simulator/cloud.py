@@ -17,6 +17,7 @@ from cs_matrix_pytest.simulator.configuration import Configuration
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, ParameterError, UnsupportedCommand
 from cs_matrix_pytest.simulator.events import Events
 from cs_matrix_pytest.simulator.faults import Faults
+from cs_matrix_pytest.simulator.hypervisors import api_name
 from cs_matrix_pytest.simulator.limits import Limits
 from cs_matrix_pytest.simulator.metadata import Api, Command, load_api, load_fresh_install
 from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
@@ -49,7 +50,7 @@ class Cloud:
     ) -> None:
         from cs_matrix_pytest.simulator.families import FAMILIES
 
-        self.hypervisor = hypervisor
+        self.hypervisor = api_name(hypervisor)
         """The hypervisor type of its ready zone and of its built-in template, as the API writes it."""
         self.api = api or load_api()
         self.clock = Clock()
@@ -109,7 +110,7 @@ class Cloud:
         status, _, body = self.execute(caller or self.system_caller, name, raw)
         if status != 200:
             raise ApiError(body["errortext"], code=body["errorcode"], cs_code=body["cserrorcode"])
-        if "jobid" in body:
+        if "jobid" in body and name != "queryAsyncJobResult":
             body = self.run("queryAsyncJobResult", caller, jobid=body["jobid"])["jobresult"]
             if "errorcode" in body:
                 raise ApiError(body["errortext"], code=body["errorcode"])

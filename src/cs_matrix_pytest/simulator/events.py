@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator.models.iam import Account, Owned
@@ -11,6 +12,61 @@ from cs_matrix_pytest.simulator.store import Resource
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.call import Call
     from cs_matrix_pytest.simulator.cloud import Cloud
+
+SYNC_EVENTS = {
+    "createAccount": ("ACCOUNT.CREATE", "creating Account"),
+    "updateAccount": ("ACCOUNT.UPDATE", "updating Account"),
+    "createUser": ("USER.CREATE", "creating User"),
+    "updateUser": ("USER.UPDATE", "updating User"),
+    "deleteUser": ("USER.DELETE", "deleting User"),
+    "createDomain": ("DOMAIN.CREATE", "creating Domain"),
+    "updateDomain": ("DOMAIN.UPDATE", "updating Domain"),
+    "createServiceOffering": ("SERVICE.OFFERING.CREATE", "creating service offering"),
+    "updateServiceOffering": ("SERVICE.OFFERING.EDIT", "updating service offering"),
+    "deleteServiceOffering": ("SERVICE.OFFERING.DELETE", "deleting service offering"),
+    "createDiskOffering": ("DISK.OFFERING.CREATE", "creating disk offering"),
+    "updateDiskOffering": ("DISK.OFFERING.EDIT", "updating disk offering"),
+    "deleteDiskOffering": ("DISK.OFFERING.DELETE", "deleting disk offering"),
+    "createNetworkOffering": ("NETWORK.OFFERING.CREATE", "creating network offering"),
+    "updateNetworkOffering": ("NETWORK.OFFERING.EDIT", "updating network offering"),
+    "deleteNetworkOffering": ("NETWORK.OFFERING.DELETE", "deleting network offering"),
+    "createNetwork": ("NETWORK.CREATE", "creating network"),
+    "registerTemplate": ("TEMPLATE.CREATE", "creating Template"),
+    "updateTemplate": ("TEMPLATE.UPDATE", "updating Template"),
+    "registerIso": ("ISO.CREATE", "creating ISO"),
+    "updateIso": ("ISO.UPDATE", "updating ISO"),
+    "createSSHKeyPair": ("REGISTER.SSH.KEYPAIR", "creating SSH keypair"),
+    "registerSSHKeyPair": ("REGISTER.SSH.KEYPAIR", "Registering SSH keypair"),
+    "registerUserData": ("REGISTER.USER.DATA", "Registering userdata"),
+    "createSecurityGroup": ("SG.CREATE", "creating security group"),
+    "deleteSecurityGroup": ("SG.DELETE", "deleting security group"),
+    "createZone": ("ZONE.CREATE", "creating zone"),
+    "updateZone": ("ZONE.EDIT", "editing zone"),
+    "deleteZone": ("ZONE.DELETE", "deleting zone"),
+    "createPod": ("POD.CREATE", "creating pod"),
+    "updatePod": ("POD.EDIT", "updating pod"),
+    "deletePod": ("POD.DELETE", "deleting pod"),
+    "createVlanIpRange": ("VLAN.IP.RANGE.CREATE", "creating vlan IP range"),
+    "deleteVlanIpRange": ("VLAN.IP.RANGE.DELETE", "deleting vlan IP range"),
+    "createSnapshotPolicy": ("SNAPSHOTPOLICY.CREATE", "creating snapshot policy"),
+    "deleteSnapshotPolicies": ("SNAPSHOTPOLICY.DELETE", "deleting snapshot policy"),
+    "deleteVolume": ("VOLUME.DELETE", "deleting volume"),
+    "updateConfiguration": ("CONFIGURATION.VALUE.EDIT", "updating configuration"),
+    "updateResourceLimit": ("RESOURCE.LIMIT.UPDATE", "updating resource limit"),
+    "createRole": ("ROLE.CREATE", "creating Role"),
+    "updateRole": ("ROLE.UPDATE", "updating Role"),
+    "deleteRole": ("ROLE.DELETE", "deleting Role"),
+    "addAnnotation": ("ANNOTATION.CREATE", "creating an annotation on an entity"),
+    "removeAnnotation": ("ANNOTATION.REMOVE", "removing an annotation on an entity"),
+    "login": ("USER.LOGIN", "user has logged in"),
+    "logout": ("USER.LOGOUT", "user has logged out"),
+}
+"""Event type and description by synchronous command (ActionEvent annotations); async ones have theirs in the metadata."""
+
+
+def in_words(command: str) -> str:
+    """A command's name as a description: ``deployVirtualMachine`` → ``deploy virtual machine``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", command).lower()
 
 
 class Events:
@@ -40,6 +96,7 @@ class Events:
                 type=type,
                 description=description,
                 resource=resource,
+                resource_type=call.command.instance_type,
                 level=level,
                 state=state,
                 parent=parent,
@@ -47,20 +104,34 @@ class Events:
         )
 
     def started(self, call: Call, resource: Resource | None) -> None:
-        """The event of an async command that was queued."""
-        if call.command.event:
-            self.record(
-                call, call.command.event, f"{call.command.name} scheduled", resource=resource, state="Scheduled"
+        """The events of an async command that was queued: its resource created, the job scheduled and started."""
+        kind, what = call.command.event, in_words(call.command.name)
+        if kind is None:
+            return
+        states = [("Scheduled", what), ("Started", what)]
+        if call.command.creates:
+            states.insert(0, ("Created", f"Successfully created entity for {what}"))
+        for state, description in states:
+            event = self.record(
+                call, kind, description, resource=resource, state=state, parent=call.start_event
             )
+            call.start_event = call.start_event or event
 
     def finished(self, call: Call, job: Job | None = None) -> None:
-        """The event of a command that ran: an error where its job failed."""
-        if call.command.event:
-            failed = job is not None and job.status == FAILED
-            self.record(
-                call,
-                call.command.event,
-                f"{'Error while' if failed else 'Successfully completed'} {call.command.name}",
-                resource=job.instance if job else None,
-                level="ERROR" if failed else "INFO",
-            )
+        """The events of a command that ran: an error where its job failed."""
+        kind, what = call.command.event, in_words(call.command.name)
+        if job is None:
+            kind, what = SYNC_EVENTS.get(call.command.name, (None, ""))
+        if kind is None:
+            return
+        if job is None:
+            call.start_event = self.record(call, kind, what, state="Started")
+        failed = job is not None and job.status == FAILED
+        self.record(
+            call,
+            kind,
+            f"{'Error while' if failed else 'Successfully completed'} {what}",
+            resource=job.instance if job else None,
+            level="ERROR" if failed else "INFO",
+            parent=call.start_event,
+        )

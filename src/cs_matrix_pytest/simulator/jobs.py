@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.errors import ApiError
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, PermissionDenied
 from cs_matrix_pytest.simulator.models.jobs import FAILED, SUCCEEDED, Job
 from cs_matrix_pytest.simulator.registry import Answer
 from cs_matrix_pytest.simulator.store import Resource
@@ -60,8 +60,10 @@ def _run(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
         job.status = SUCCEEDED
     except Exception as error:
         problem = call.cloud.as_api_error(error)
-        result = {"errorcode": problem.code, "errortext": problem.text}
-        job.status, job.result_code = FAILED, problem.code
+        # ApiAsyncJobDispatcher knows bad values and coded errors; a refused permission is any other error to it.
+        code = InternalError.code if isinstance(problem, PermissionDenied) else problem.code
+        result = {"errorcode": code, "errortext": problem.text}
+        job.status, job.result_code = FAILED, code
     call.cloud.events.finished(call, job)
     job.result = result
     job.completed = call.cloud.clock.datetime()

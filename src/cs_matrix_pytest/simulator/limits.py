@@ -58,6 +58,14 @@ def _user_vms(cloud: Cloud, tag: str | None) -> Amounts:
     return ((vm.account, 1) for vm in _vms(cloud, tag))
 
 
+def _running_vms(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((vm.account, 1) for vm in cloud.store.table(UserVm) if vm.state == "Running")
+
+
+def _stopped_vms(cloud: Cloud, _tag: str | None) -> Amounts:
+    return ((vm.account, 1) for vm in cloud.store.table(UserVm) if vm.state == "Stopped")
+
+
 def _cpus(cloud: Cloud, tag: str | None) -> Amounts:
     return ((vm.account, vm.cpu_number) for vm in _vms(cloud, tag))
 
@@ -107,9 +115,9 @@ def _projects(cloud: Cloud, _tag: str | None) -> Amounts:
 
 def _networks(cloud: Cloud, _tag: str | None) -> Amounts:
     for network in cloud.store.table(Network):
-        if network.acl_type == "Account" and network.display and not network.is_system:
-            if network.traffic_type == "Guest" and not network.offering.specify_vlan:
-                yield network.account, 1
+        counts = network.acl_type == "Account" and network.traffic_type == "Guest" and network.display
+        if counts and not network.offering.specify_vlan and not network.is_system:
+            yield network.account, 1
 
 
 def _vpcs(cloud: Cloud, _tag: str | None) -> Amounts:
@@ -176,6 +184,11 @@ RESOURCE_TYPES = (
     ResourceType("gpu", 16, "gpus", "gpu", _gpus, tags="host"),
 )
 BY_NAME = {kind.name: kind for kind in RESOURCE_TYPES}
+AMOUNTS = {kind.name: kind.amounts for kind in RESOURCE_TYPES} | {
+    "running_vm": _running_vms,
+    "stopped_vm": _stopped_vms,
+}
+"""What can be counted: all that is limited, and VMs by state."""
 
 
 class Limits:
@@ -200,19 +213,17 @@ class Limits:
 
     def count(self, owner: Account | Domain, kind: str, tag: str | None = None) -> int:
         """How much of ``kind`` an account owns, or all accounts of a domain and below; of one tag only where given."""
-        amounts = BY_NAME[kind].amounts(self._cloud, tag)
+        amounts = AMOUNTS[kind](self._cloud, tag)
         if isinstance(owner, Account):
             return sum(amount for account, amount in amounts if account is owner)
         inside = {domain.id for domain in self._cloud.store.table(Domain) if owner.contains(domain)}
         system = self._cloud.system_account
-        return sum(
-            amount for account, amount in amounts if account.domain.id in inside and account is not system
-        )
+        return sum(amount for account, amount in amounts if account.domain.id in inside and account is not system)
 
     def totals(self, kind: str) -> dict[str, int]:
         """How much of ``kind`` every owner has: by the id of each account and of each domain with all below it."""
         totals: dict[str, int] = defaultdict(int)
-        for account, amount in BY_NAME[kind].amounts(self._cloud, None):
+        for account, amount in AMOUNTS[kind](self._cloud, None):
             totals[account.id] += amount
             domain: Domain | None = None if account is self._cloud.system_account else account.domain
             while domain is not None:

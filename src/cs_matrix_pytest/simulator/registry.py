@@ -13,7 +13,7 @@ from cs_matrix_pytest.simulator.store import Resource
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.call import Call
     from cs_matrix_pytest.simulator.cloud import Cloud
-    from cs_matrix_pytest.simulator.models.iam import Account
+    from cs_matrix_pytest.simulator.models.iam import Account, Domain
 
 R = TypeVar("R", bound=Resource)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,6 +86,7 @@ class Family:
     fresh: list[Callable[[Cloud, Mapping[str, Any]], None]] = field(default_factory=list)
     access: dict[type[Resource], Callable[[Cloud, Account, Any, str | None], None]] = field(default_factory=dict)
     account_cleanup: list[Callable[[Cloud, Account], None]] = field(default_factory=list)
+    domain_cleanup: list[Callable[[Cloud, Domain], None]] = field(default_factory=list)
 
     def command(self, *names: str, object_name: str | None = None) -> Callable[[F], F]:
         """Handle these commands; ``object_name`` where the answer's key is not the metadata's."""
@@ -131,6 +132,12 @@ class Family:
     def on_account_removal(self, function: F) -> F:
         """Have ``function(cloud, account)`` remove what an account owned, in the order of the families."""
         self.account_cleanup.append(function)
+        return function
+
+    def on_domain_removal(self, function: F) -> F:
+        """Have ``function(cloud, domain)`` remove what was kept for a domain itself: shared networks, offerings of its
+        own. Its accounts and sub-domains are gone by then."""
+        self.domain_cleanup.append(function)
         return function
 
 

@@ -97,12 +97,16 @@ class Simulator:
         """A Marvin config that points at this server and describes its zones."""
         from cs_matrix_pytest.simulator.ready import describe_zones
 
+        api_key, secret_key = self.admin_keys()
         return {
             "zones": describe_zones(self.cloud),
             "mgtSvr": [
                 {
                     "mgtSvrIp": self._host,
-                    "port": self.integration_port,
+                    # With keys Marvin signs from the first call on, as admin; without, it would stay SYSTEM.
+                    "port": self.api_port,
+                    "apiKey": api_key,
+                    "securityKey": secret_key,
                     "user": "root",
                     "passwd": "password",
                     "hypervisor": self.cloud.hypervisor,

@@ -71,6 +71,13 @@ class Table(Generic[R]):
             self._removed[resource.id] = resource
             self._indexes.clear()
 
+    def forget(self, resource: R) -> None:
+        """Take a resource out for good: not even its uuid is known afterwards."""
+        for rows in (self._live, self._removed):
+            rows.pop(resource.id, None)
+        self._by_number.pop(resource.number, None)
+        self._indexes.clear()
+
     def get(self, id: str, *, removed: bool = False) -> R | None:
         """The resource of this uuid."""
         found = self._live.get(id)
@@ -139,6 +146,10 @@ class Store:
         """Remove a resource now."""
         resource.removed = self._clock.datetime()
         self.table(type(resource)).remove(resource)
+
+    def forget(self, resource: Resource) -> None:
+        """Remove a resource without trace, where CloudStack deletes the row instead of marking it."""
+        self.table(type(resource)).forget(resource)
 
     def __contains__(self, resource: Resource) -> bool:
         return resource in self.table(type(resource))

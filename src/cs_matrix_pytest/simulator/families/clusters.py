@@ -59,9 +59,7 @@ def add_cluster(call: Call) -> Answer:
         raise InvalidParameterValue("Please specify a hypervisor")
     hypervisor = api_name(call["hypervisor"])
     if zone.security_groups_enabled and not zone.is_basic and hypervisor not in WITH_SECURITY_GROUPS:
-        raise InvalidParameterValue(
-            f"Don't support hypervisor type {hypervisor} in advanced security enabled zone"
-        )
+        raise InvalidParameterValue(f"Don't support hypervisor type {hypervisor} in advanced security enabled zone")
     arch = call.get("arch") or "x86_64"
     if arch not in ARCHITECTURES:
         raise InvalidParameterValue(f"Invalid CPU architecture: {arch}")
@@ -89,7 +87,9 @@ def add_cluster(call: Call) -> Answer:
         )
     )
     from cs_matrix_pytest.simulator.families.hosts import discover_hosts_of
+    from cs_matrix_pytest.simulator.families.templates import install_builtin_templates
 
+    install_builtin_templates(call.cloud, zone)
     discover_hosts_of(call, cluster)
     return [cluster]
 
@@ -132,5 +132,5 @@ family.listing(
     "listClusters",
     Cluster,
     keyword=("name", "hypervisor", "allocation_state"),
-    filters={"storageaccessgroup": lambda cluster, value, call: value in cluster.storage_access_groups},
+    filters={"storageaccessgroup": lambda cluster, value, _call: value in cluster.storage_access_groups},
 )

@@ -191,9 +191,7 @@ def _check_url(url: str) -> None:
     if not parts.scheme:
         raise InvalidParameterValue(f"uri.scheme is null {url}, add nfs:// (or cifs://) as a prefix")
     if parts.scheme == "nfs" and not (parts.netloc and parts.path):
-        raise InvalidParameterValue(
-            "Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path"
-        )
+        raise InvalidParameterValue("Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path")
 
 
 def _named_cluster(call: Call, pod: Pod, hypervisor: str, url: str) -> Cluster:
@@ -264,8 +262,10 @@ def transit(host: Host, event: str) -> None:
     """Have an event change a host's resource state; raises InternalError where it cannot happen now."""
     following = RESOURCE_STATES.get((host.resource_state, event))
     if following is None:
-        raise InternalError(f"No next resource state for host {host.number} while current state is "
-                            f"{host.resource_state} with event {event}")
+        raise InternalError(
+            f"No next resource state for host {host.number} while current state is "
+            f"{host.resource_state} with event {event}"
+        )
     host.resource_state = following
 
 
@@ -274,9 +274,7 @@ def update_host(call: Call) -> Answer:
     host, event = call.one(Host), call.get("allocationstate")
     if event and event.strip():
         if event not in ("Enable", "Disable"):
-            raise InvalidParameterValue(
-                f"Invalid allocation state: {event}, only Enable/Disable are allowed"
-            )
+            raise InvalidParameterValue(f"Invalid allocation state: {event}, only Enable/Disable are allowed")
         transit(host, event)
     if (call.get("name") or "").strip():
         host.name = call["name"]
@@ -299,7 +297,8 @@ def update_host(call: Call) -> Answer:
 
 def vms_on(cloud: Cloud, host: Host) -> list[UserVm | Router | SystemVm]:
     """Every VM that is on a host."""
-    return [row for kind in (UserVm, Router, SystemVm) for row in cloud.store.table(kind).where(host=host)]
+    tables = cloud.store.table(UserVm), cloud.store.table(Router), cloud.store.table(SystemVm)
+    return [vm for table in tables for vm in table if vm.host is host]
 
 
 @family.command("prepareHostForMaintenance")
@@ -370,9 +369,7 @@ def cancel_maintenance(call: Call) -> Answer:
 def declare_degraded(call: Call) -> Answer:
     host = call.one(Host)
     if host.state not in ("Alert", "Disconnected"):
-        raise InvalidParameterValue(
-            f"Host id = {host.id} can't be declared as degraded as it is in state {host.state}"
-        )
+        raise InvalidParameterValue(f"Host id = {host.id} can't be declared as degraded as it is in state {host.state}")
     transit(host, "DeclareHostDegraded")
     return host
 
@@ -421,7 +418,7 @@ def delete_host(call: Call) -> Answer:
     return Success()
 
 
-def _cluster_arch(host: Host, value: str, call: Call) -> bool:
+def _cluster_arch(host: Host, value: str, _call: Call) -> bool:
     return host.cluster is not None and host.cluster.arch == value
 
 
@@ -430,14 +427,14 @@ family.listing(
     Host,
     keyword=("name", "state", "type"),
     filters={
-        "virtualmachineid": lambda host, vm, call: _could_take(host, vm),
-        "outofbandmanagementenabled": lambda host, value, call: value is False,
-        "outofbandmanagementpowerstate": lambda host, value, call: value == "Disabled",
-        "managementserverid": lambda host, value, call: host.state == "Up",
+        "virtualmachineid": lambda host, vm, _call: _could_take(host, vm),
+        "outofbandmanagementenabled": lambda _host, value, _call: value is False,
+        "outofbandmanagementpowerstate": lambda _host, value, _call: value == "Disabled",
+        "managementserverid": lambda host, _value, _call: host.state == "Up",
         "hahost": lambda host, value, call: (call.cloud.configuration.text("ha.tag") in host.host_tags) is value,
         "arch": _cluster_arch,
-        "version": lambda host, value, call: call.cloud.api.acs_version == value,
-        "storageaccessgroup": lambda host, value, call: value in host.storage_access_groups,
+        "version": lambda _host, value, call: call.cloud.api.acs_version == value,
+        "storageaccessgroup": lambda host, value, _call: value in host.storage_access_groups,
     },
 )
 

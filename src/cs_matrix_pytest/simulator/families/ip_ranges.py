@@ -32,7 +32,7 @@ family = Family("ip_ranges")
 
 
 @family.view(IpRange)
-def range_view(row: IpRange, call: Call) -> dict[str, Any]:
+def range_view(row: IpRange, _call: Call) -> dict[str, Any]:
     owner = row.account
     if owner is None and isinstance(row.network, Network):
         owner = row.network.account
@@ -101,7 +101,8 @@ def free_system_address(cloud: Cloud, zone: Zone) -> tuple[IpRange, str] | None:
     rows = [
         row
         for row in cloud.store.table(IpRange).where(zone=zone)
-        if row.account is None and (row.domain is None or row.for_system_vms)
+        if row.account is None
+        and (row.domain is None or row.for_system_vms)
         and (row.for_virtual_network or not zone.has_public_traffic)
     ]
     for row in sorted(rows, key=lambda each: not each.for_system_vms):
@@ -129,7 +130,9 @@ def create_vlan_ip_range(call: Call) -> Answer:
         raise InvalidParameterValue("For IPv6 range, prefix must be /64 or less")
     owner, domain = _dedicated_to(call)
     physical = call.maybe(PhysicalNetwork, "physicalnetworkid")
-    zone = network.zone if network is not None else call.maybe(Zone, "zoneid") or (physical and physical.zone)
+    zone = network.zone if network is not None else call.maybe(Zone, "zoneid")
+    if zone is None and physical is not None:
+        zone = physical.zone
     if zone is None:
         raise InvalidParameterValue("Unable to find zone by id null")
     public = call.flag("forvirtualnetwork", True)
@@ -153,9 +156,7 @@ def create_vlan_ip_range(call: Call) -> Answer:
     if pod is not None and pod.zone is not zone:
         raise InvalidParameterValue(f"Pod {pod.name} doesn't belong to zone id={zone.number}")
     if pod is not None and (not zone.is_basic or public):
-        raise InvalidParameterValue(
-            "Pod id can be specified only for the networks of type Guest in zone of type Basic"
-        )
+        raise InvalidParameterValue("Pod id can be specified only for the networks of type Guest in zone of type Basic")
     if (owner or domain) and zone.is_basic:
         raise InvalidParameterValue("Vlan owner can be defined only in the zone of type Advanced")
     row = IpRange(
@@ -263,8 +264,10 @@ def check_new_range(cloud: Cloud, row: IpRange) -> None:
     gateway, netmask, start, end = row.gateway, row.netmask, row.start_ip or "", row.end_ip or ""
     for pod in cloud.store.table(Pod).where(zone=row.zone):
         for kept in pod.ranges:
-            if ipv4.is_address(start) and ipv4.is_address(end) and ipv4.ranges_overlap(
-                start, end, kept.start_ip, kept.end_ip
+            if (
+                ipv4.is_address(start)
+                and ipv4.is_address(end)
+                and ipv4.ranges_overlap(start, end, kept.start_ip, kept.end_ip)
             ):
                 raise InvalidParameterValue(
                     f"The Start IP and EndIP address range overlap with private IP :{kept.start_ip}:{kept.end_ip}"
@@ -280,11 +283,9 @@ def check_new_range(cloud: Cloud, row: IpRange) -> None:
     if not (ipv4.same_network(start, gateway, netmask) and ipv4.same_network(end, gateway, netmask)):
         raise InvalidParameterValue("Please specify a valid IP range or valid netmask or valid gateway")
     if ipv4.to_int(start) > ipv4.to_int(end):
-        raise InvalidParameterValue(
-            "Please make sure that the start IP range is smaller than the end IP range."
-        )
+        raise InvalidParameterValue("Please specify a valid IP range.")
     if ipv4.ranges_overlap(start, end, gateway, gateway):
-        raise InvalidParameterValue("The gateway shouldn't overlap start/end ip addresses")
+        raise InvalidParameterValue("The gateway ip should not be the part of the ip range being added.")
     mine = ipv4.cidr(gateway, netmask)
     for other in cloud.store.table(IpRange).where(zone=row.zone):
         if other is row or not (other.gateway and other.netmask and other.start_ip and other.end_ip):
@@ -414,9 +415,7 @@ def dedicate_public_ip_range(call: Call) -> Answer:
     if row.domain is not None:
         raise InvalidParameterValue("Specified Public IP range has already been dedicated to a domain")
     if row.zone.is_basic:
-        raise InvalidParameterValue(
-            "Public IP range can be dedicated to an account only in the zone of type Advanced"
-        )
+        raise InvalidParameterValue("Public IP range can be dedicated to an account only in the zone of type Advanced")
     for ip in call.cloud.store.table(PublicIp):
         if ip.range is not row:
             continue
@@ -448,11 +447,11 @@ def release_public_ip_range(call: Call) -> Answer:
     return Success()
 
 
-def _whose(row: IpRange, value: Any, call: Call) -> bool:
+def _whose(row: IpRange, value: Any, _call: Call) -> bool:
     return row.account is not None and row.account.name == value
 
 
-def _domain(row: IpRange, value: Any, call: Call) -> bool:
+def _domain(row: IpRange, value: Any, _call: Call) -> bool:
     domain = row.account.domain if row.account else row.domain
     return domain is value
 
@@ -462,17 +461,17 @@ family.listing(
     IpRange,
     keyword=("vlan", "start_ip", "end_ip"),
     filters={
-        "vlan": lambda row, value, call: row.vlan in (value, vlan_uri(value)),
+        "vlan": lambda row, value, _call: row.vlan in (value, vlan_uri(value)),
         "account": _whose,
         "domainid": _domain,
-        "projectid": lambda row, project, call: getattr(project, "account", None) is row.account,
-        "networkid": lambda row, network, call: row.network is network,
+        "projectid": lambda row, project, _call: getattr(project, "account", None) is row.account,
+        "networkid": lambda row, network, _call: row.network is network,
     },
 )
 
 
 @family.view(StorageNetworkRange)
-def storage_range_view(row: StorageNetworkRange, call: Call) -> dict[str, Any]:
+def storage_range_view(row: StorageNetworkRange, _call: Call) -> dict[str, Any]:
     return {
         "id": row.id,
         "vlan": row.vlan,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
-from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import PhysicalNetwork, ProviderElement, ServiceProvider
 from cs_matrix_pytest.simulator.models.networks import Network
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
@@ -79,7 +78,7 @@ PROVIDERS = {
 
 
 @family.view(ServiceProvider)
-def provider_view(provider: ServiceProvider, call: Call) -> dict[str, Any]:
+def provider_view(provider: ServiceProvider, _call: Call) -> dict[str, Any]:
     return {
         "name": provider.name,
         "physicalnetworkid": provider.physical_network.id,
@@ -153,9 +152,7 @@ def update_network_service_provider(call: Call) -> Answer:
     if state == "Shutdown":
         raise InvalidParameterValue("Updating the provider state to 'Shutdown' is not supported")
     if state and state not in ("Enabled", "Disabled"):
-        raise InvalidParameterValue(
-            f"Unable to resolve state '{state}' to a supported value {{Enabled or Disabled}}"
-        )
+        raise InvalidParameterValue(f"Unable to resolve state '{state}' to a supported value {{Enabled or Disabled}}")
     if state == "Enabled" and not _is_ready(call.cloud, provider):
         raise InternalError("Provider is not ready, cannot Enable the provider, please configure the provider first")
     if services is not None:
@@ -204,7 +201,7 @@ family.listing("listNetworkServiceProviders", ServiceProvider, newest_first=True
 
 
 @family.view(ProviderElement)
-def element_view(element: ProviderElement, call: Call) -> dict[str, Any]:
+def element_view(element: ProviderElement, _call: Call) -> dict[str, Any]:
     return {"id": element.id, "nspid": element.provider.id, "enabled": element.enabled}
 
 
@@ -236,5 +233,5 @@ for _command, _kind in (("listVirtualRouterElements", ROUTER), ("listInternalLoa
         ProviderElement,
         rows=_elements(_kind),
         keyword=(),
-        filters={"nspid": lambda element, provider, call: element.provider is provider},
+        filters={"nspid": lambda element, provider, _call: element.provider is provider},
     )

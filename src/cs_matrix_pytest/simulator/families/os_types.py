@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.models.images import OsCategory, OsType
-from cs_matrix_pytest.simulator.registry import Family
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.images import Iso, OsCategory, OsType, Template
+from cs_matrix_pytest.simulator.models.infra import Zone
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -33,3 +37,130 @@ def os_type_named(cloud: Cloud, name: str) -> OsType:
     if found is None:
         raise LookupError(f"no OS type is called {name!r}")
     return found
+
+
+NO_OS = "None"
+"""The OS type of ISOs that cannot be booted."""
+
+
+@family.view(OsCategory)
+def os_category_view(category: OsCategory, _call: Call) -> dict[str, Any]:
+    return {"id": category.id, "name": category.name, "isfeatured": category.is_featured}
+
+
+@family.view(OsType)
+def os_type_view(os_type: OsType, _call: Call) -> dict[str, Any]:
+    return {
+        "id": os_type.id,
+        "oscategoryid": os_type.category.id,
+        "oscategoryname": os_type.category.name,
+        "name": os_type.name,
+        "description": os_type.name,
+        "isuserdefined": os_type.user_defined,
+        "fordisplay": os_type.display,
+    }
+
+
+family.listing(
+    "listOsTypes",
+    OsType,
+    filters={
+        "description": lambda row, value, _call: row.name.lower() == value.lower(),
+        "oscategoryid": lambda row, value, _call: row.category is value,
+        "fordisplay": lambda row, value, _call: row.display is value,
+    },
+)
+
+
+@family.command("listOsCategories")
+def list_os_categories(call: Call) -> Answer:
+    name, keyword = call.get("name", "").lower(), call.get("keyword", "").lower()
+    kind: type[Template] = Iso if call.flag("isiso") else Template
+    rows = [
+        row
+        for row in call.cloud.store.table(OsCategory)
+        if ("id" not in call or call["id"] is row)
+        and name in row.name.lower()
+        and keyword in row.name.lower()
+        and row.is_featured is call.get("isfeatured", row.is_featured)
+        and (not any(each in call for each in ("zoneid", "isiso", "isvnf", "arch")) or _has_image(call, kind, row))
+    ]
+    return page(call, rows)
+
+
+def _has_image(call: Call, kind: type[Template], category: OsCategory) -> bool:
+    zone = call.maybe(Zone, "zoneid")
+    return any(
+        image.os_type.category is category
+        and (zone is None or image.copy_in(zone) is not None)
+        and image.arch == call.get("arch", image.arch)
+        and (not call.flag("isvnf") or image.template_type == "VNF")
+        for image in call.cloud.store.table(kind)
+    )
+
+
+@family.command("addGuestOs")
+def add_guest_os(call: Call) -> Generator[OsType, None, Answer]:
+    name = call["osdisplayname"]
+    if call.cloud.store.table(OsType).first(name=name) is not None:
+        raise InvalidParameterValue(
+            f"The specified Guest OS name : {name} already exists. Please specify a unique name"
+        )
+    os_type = call.cloud.store.add(
+        OsType(
+            name=name,
+            category=call.one(OsCategory, "oscategoryid"),
+            user_defined=True,
+            display=call.flag("fordisplay", True),
+            details=call.map("details"),
+        )
+    )
+    yield os_type
+    return os_type
+
+
+@family.command("updateGuestOs")
+def update_guest_os(call: Call) -> Answer:
+    os_type = _user_defined(call, "update")
+    os_type.name = call.get("osdisplayname", os_type.name)
+    os_type.category = call.maybe(OsCategory, "oscategoryid") or os_type.category
+    os_type.display = call.flag("fordisplay", os_type.display)
+    os_type.details.update(call.map("details"))
+    return os_type
+
+
+@family.command("removeGuestOs")
+def remove_guest_os(call: Call) -> Answer:
+    call.cloud.store.remove(_user_defined(call, "remove"))
+    return Success()
+
+
+def _user_defined(call: Call, action: str) -> OsType:
+    os_type = call.one(OsType)
+    if not os_type.user_defined:
+        raise InvalidParameterValue(f"Unable to {action} system defined guest OS")
+    return os_type
+
+
+@family.command("addOsCategory")
+def add_os_category(call: Call) -> Answer:
+    if call.cloud.store.table(OsCategory).first(name=call["name"]) is not None:
+        raise InvalidParameterValue("Guest OS category with the same name already exists")
+    return call.cloud.store.add(OsCategory(name=call["name"], is_featured=call.flag("isfeatured")))
+
+
+@family.command("updateOsCategory")
+def update_os_category(call: Call) -> Answer:
+    category = call.one(OsCategory)
+    category.name = call.get("name", category.name)
+    category.is_featured = call.flag("isfeatured", category.is_featured)
+    return category
+
+
+@family.command("deleteOsCategory")
+def delete_os_category(call: Call) -> Answer:
+    category = call.one(OsCategory)
+    if call.cloud.store.table(OsType).first(category=category) is not None:
+        raise InvalidParameterValue("Unable to delete, guest OS category has associated guest OSes")
+    call.cloud.store.remove(category)
+    return Success()

@@ -44,7 +44,7 @@ LARGEST_ID = {"GRE": 2**32 - 1, "VXLAN": 2**24 - 2}
 
 
 @family.view(PhysicalNetwork)
-def physical_network_view(network: PhysicalNetwork, call: Call) -> dict[str, Any]:
+def physical_network_view(network: PhysicalNetwork, _call: Call) -> dict[str, Any]:
     domain = network.owner_domain
     return {
         "id": network.id,
@@ -139,8 +139,7 @@ def set_vlans(cloud: Cloud, network: PhysicalNetwork, text: str) -> None:
     for used in sorted(used_vlans(cloud, network), key=int):
         if vlans.contains(vlans.parse_ranges(network.vlan), used) and not vlans.contains(wanted, used):
             raise InvalidParameterValue(
-                f"physicalnetwork {network.number} has {used} vnets in use. "
-                "Please cleanup the networks and try again"
+                f"physicalnetwork {network.number} has {used} vnets in use. Please cleanup the networks and try again"
             )
     for dedicated in cloud.store.table(GuestVlanRange).where(physical_network=network):
         if any(not vlans.contains(wanted, number) for number in range(dedicated.start, dedicated.end + 1)):
@@ -167,9 +166,7 @@ def update_physical_network(call: Call) -> Answer:
     if len(call.get("tags", [])) > 1:
         raise InvalidParameterValue("Unable to support more than one tag on network yet")
     if state and state not in ("Enabled", "Disabled"):
-        raise InvalidParameterValue(
-            f"Unable to resolve state '{state}' to a supported value {{Enabled or Disabled}}"
-        )
+        raise InvalidParameterValue(f"Unable to resolve state '{state}' to a supported value {{Enabled or Disabled}}")
     if "vlan" in call:
         set_vlans(call.cloud, network, call["vlan"])
     network.state = state or network.state
@@ -183,7 +180,10 @@ def delete_physical_network(call: Call) -> Answer:
     network, store = call.one(PhysicalNetwork), call.cloud.store
     for blocked, why in (
         (used_vlans(call.cloud, network), "there are allocated vnets for this physical network"),
-        (store.table(Network).first(physical_network=network), "there are networks associated to this physical network"),
+        (
+            store.table(Network).first(physical_network=network),
+            "there are networks associated to this physical network",
+        ),
         (
             store.table(PublicIp).first(lambda ip: ip.range.physical_network is network),
             "there are public IP addresses allocated for this physical network",
@@ -210,7 +210,7 @@ family.listing("listPhysicalNetworks", PhysicalNetwork)
 
 
 @family.view(TrafficType)
-def traffic_type_view(row: TrafficType, call: Call) -> dict[str, Any]:
+def traffic_type_view(row: TrafficType, _call: Call) -> dict[str, Any]:
     return {
         "id": row.id,
         "traffictype": row.traffic_type,
@@ -253,9 +253,7 @@ def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
             f"traffic type: {kind}"
         )
     if not network.network_tags and any(not row.physical_network.network_tags for row in in_zone):
-        raise InternalError(
-            f"There are more than 1 physical network without tags in the zone: {network.zone.name}"
-        )
+        raise InternalError(f"There are more than 1 physical network without tags in the zone: {network.zone.name}")
     row = store.add(
         TrafficType(
             traffic_type=kind,
@@ -340,7 +338,7 @@ def list_guest_vlans(call: Call) -> Answer:
 
 
 @family.view(GuestVlanRange)
-def guest_vlan_range_view(row: GuestVlanRange, call: Call) -> dict[str, Any]:
+def guest_vlan_range_view(row: GuestVlanRange, _call: Call) -> dict[str, Any]:
     # The real server shows internal numbers of network and zone here.
     return {
         "id": row.id,
@@ -357,8 +355,7 @@ def dedicate_guest_vlan_range(call: Call) -> Answer:
     owner = owner_of_new(call)
     if network.isolation_methods and not {"VLAN", "VXLAN"} & {each.upper() for each in network.isolation_methods}:
         raise InvalidParameterValue(
-            "Cannot dedicate guest VLAN range. Physical isolation type of Network "
-            f"{network.name} is not VLAN nor VXLAN"
+            f"Cannot dedicate guest VLAN range. Physical isolation type of Network {network.name} is not VLAN nor VXLAN"
         )
     first, dash, last = text.partition("-")
     if not dash:
@@ -372,9 +369,7 @@ def dedicate_guest_vlan_range(call: Call) -> Answer:
         raise InvalidParameterValue(f"Unable to find guest vlan by range {text}")
     taken = store.table(GuestVlanRange).where(physical_network=network)
     if any(row.start <= end and start <= row.end for row in taken):
-        raise InvalidParameterValue(
-            f"Vlan range is already dedicated. Cannot dedicate guest vlan range {text}"
-        )
+        raise InvalidParameterValue(f"Vlan range is already dedicated. Cannot dedicate guest vlan range {text}")
     for vlan, holder in used_vlans(call.cloud, network).items():
         if start <= int(vlan) <= end and holder.account is not owner:
             raise InvalidParameterValue(f"Vlan {vlan} in range is allocated to a different account")
@@ -396,5 +391,5 @@ family.listing(
     GuestVlanRange,
     scope=Scope.OWNER,
     keyword=(),
-    filters={"guestvlanrange": lambda row, value, call: f"{row.start}-{row.end}" == value},
+    filters={"guestvlanrange": lambda row, value, _call: f"{row.start}-{row.end}" == value},
 )

@@ -124,11 +124,11 @@ def create_pod(call: Call) -> Answer:
     if zone.is_edge and (start or end or gateway or netmask):
         raise InvalidParameterValue("IP range parameters can not be specified for a pod in an edge zone")
     if not zone.is_edge:
-        for value, valid, text in (
-            (start, ipv4.is_address(start), "The start IP is invalid"),
-            (end, end is None or ipv4.is_address(end), "The end IP is invalid"),
-            (gateway, ipv4.is_address(gateway), "The gateway is invalid"),
-            (netmask, ipv4.is_netmask(netmask), "The netmask is invalid"),
+        for valid, text in (
+            (ipv4.is_address(start), "The start IP is invalid"),
+            (end is None or ipv4.is_address(end), "The end IP is invalid"),
+            (ipv4.is_address(gateway), "The gateway is invalid"),
+            (ipv4.is_netmask(netmask), "The netmask is invalid"),
         ):
             if not valid:
                 raise InvalidParameterValue(text)
@@ -250,7 +250,9 @@ def check_range(start: str, end: str) -> None:
 
 def check_unused(cloud: Cloud, pod: Pod, start: str, end: str, text: str) -> None:
     """Raise InternalError where somebody has an address between start and end."""
-    if any(ipv4.is_address(each) and ipv4.ranges_overlap(start, end, each, each) for each in taken_addresses(cloud, pod)):
+    if any(
+        ipv4.is_address(each) and ipv4.ranges_overlap(start, end, each, each) for each in taken_addresses(cloud, pod)
+    ):
         raise InternalError(text)
 
 

@@ -1,0 +1,572 @@
+"""Public IP addresses: getting, associating, listing and giving them back (IpAddressManagerImpl, NetworkServiceImpl)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new, scoping
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InsufficientCapacity,
+    InternalError,
+    InvalidParameterValue,
+    PermissionDenied,
+    ResourceLimitExceeded,
+)
+from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.iam import Account, Project
+from cs_matrix_pytest.simulator.models.infra import IpRange, SystemNetwork, Zone
+from cs_matrix_pytest.simulator.models.networks import (
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    Nic,
+    PortForwardingRule,
+    PublicIp,
+    StaticNatRule,
+    Vpc,
+)
+from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("public IPs")
+
+RULES_ON_ADDRESS: tuple[type[FirewallRule | PortForwardingRule | LoadBalancerRule | StaticNatRule], ...] = (
+    FirewallRule,
+    PortForwardingRule,
+    LoadBalancerRule,
+    StaticNatRule,
+)
+PUBLIC_SERVICES = ("SourceNat", "StaticNat", "Firewall", "PortForwarding", "Lb")
+"""A shared network with one of these can have public addresses."""
+
+
+def serves_public_ips(network: Network) -> bool:
+    """True for a shared network whose offering does something with public addresses (isSharedNetworkOfferingWithServices)."""
+    return network.guest_type == "Shared" and any(network.supports(service) for service in PUBLIC_SERVICES)
+
+
+def address_id(range: IpRange, address: str) -> str:
+    """The uuid of an address: the same whoever has it, as the server keeps one row per address."""
+    return str(uuid5(UUID(range.id), address))
+
+
+def taken(cloud: Cloud, zone: Zone) -> set[str]:
+    """The public addresses of a zone that somebody has."""
+    store = cloud.store
+    addresses = {ip.address for ip in store.table(PublicIp) if ip.zone is zone}
+    return addresses | {vm.public_ip for vm in store.table(SystemVm) if vm.zone is zone and vm.public_ip}
+
+
+def public_ranges(cloud: Cloud, zone: Zone) -> list[IpRange]:
+    """The public ranges of a zone, oldest first."""
+    return [range for range in cloud.store.table(IpRange) if range.zone is zone and range.for_virtual_network]
+
+
+def addresses_of(range: IpRange) -> Iterator[str]:
+    """Every IPv4 address of a range."""
+    if range.start_ip is None:
+        return iter(())
+    return ipv4.addresses(range.start_ip, range.end_ip or range.start_ip)
+
+
+def ranges_for(cloud: Cloud, zone: Zone, owner: Account) -> list[IpRange]:
+    """The ranges that an owner's addresses come from, in order: those dedicated to it, then everybody's.
+
+    Everybody's are left out for an owner with ranges of its own where ``use.system.public.ips`` says so.
+    """
+    ranges = [range for range in public_ranges(cloud, zone) if not range.for_system_vms]
+    dedicated = [range for range in ranges if range.account is owner or range.domain is owner.domain]
+    if dedicated and not cloud.configuration.flag("use.system.public.ips", owner, default=True):
+        return dedicated
+    return dedicated + [range for range in ranges if range.account is None and range.domain is None]
+
+
+def acquire(
+    cloud: Cloud,
+    owner: Account,
+    zone: Zone,
+    *,
+    network: Network | None = None,
+    vpc: Vpc | None = None,
+    source_nat: bool = False,
+    requested: str | None = None,
+    display: bool = True,
+    state: str = "Allocated",
+    is_system: bool = False,
+    for_system_vm: bool = False,
+) -> PublicIp:
+    """Give an owner the first free public address of a zone, or the one it asks for.
+
+    ``for_system_vm`` prefers the ranges that are kept for system VMs. Raises InsufficientCapacity where there is none,
+    and the account limit's error.
+    """
+    used = taken(cloud, zone)
+    ranges = ranges_for(cloud, zone, owner)
+    if for_system_vm:
+        ranges = [range for range in public_ranges(cloud, zone) if range.for_system_vms] + ranges
+    for range in ranges:
+        for address in addresses_of(range):
+            if address not in used and requested in (None, address):
+                if not (is_system or for_system_vm or range.account):
+                    check_limit(cloud, owner)
+                return cloud.store.add(
+                    PublicIp(
+                        id=address_id(range, address),
+                        account=owner,
+                        address=address,
+                        zone=zone,
+                        range=range,
+                        network=network,
+                        vpc=vpc,
+                        source_nat=source_nat,
+                        display=display,
+                        state=state,
+                        is_system=is_system,
+                    )
+                )
+    raise InsufficientCapacity("Insufficient address capacity")
+
+
+def check_limit(cloud: Cloud, owner: Account) -> None:
+    """Raise AccountLimitException's error where an account may have no further address."""
+    try:
+        cloud.limits.check(owner, "public_ip")
+    except ResourceLimitExceeded:
+        raise ApiError(
+            f"Maximum number of public IP addresses for account: {owner.name} has been exceeded.", code=532
+        ) from None
+
+
+def rules_of(cloud: Cloud, ip: PublicIp) -> list[Resource]:
+    """Every rule on an address."""
+    return [rule for kind in RULES_ON_ADDRESS for rule in cloud.store.table(kind) if rule.ip is ip]
+
+
+def release(cloud: Cloud, ip: PublicIp) -> None:
+    """Give an address back, with every rule on it."""
+    for rule in rules_of(cloud, ip):
+        cloud.store.remove(rule)
+    cloud.store.remove(ip)
+
+
+def source_nat_of(cloud: Cloud, network: Network) -> PublicIp | None:
+    """The address that a network's (or its VPC's) guests appear as outside."""
+    return cloud.store.table(PublicIp).first(
+        lambda ip: ip.source_nat and (ip.network is network or (ip.vpc is not None and ip.vpc is network.vpc))
+    )
+
+
+@family.access_check(PublicIp)
+def check_ip(cloud: Cloud, account: Account, ip: PublicIp, access: str | None) -> None:
+    """Its owner's, and any guest's of the shared network that it is associated with."""
+    check_owner(account, ip.account)
+
+
+@family.view(PublicIp)
+def public_ip_view(ip: PublicIp, call: Call) -> dict[str, Any]:
+    has_rules = any(rule.ip is ip for kind in RULES_ON_ADDRESS for rule in call.cloud.store.table(kind))
+    vm = ip.vm
+    shown = address_fields(ip.range, ip.address, ip.state, call) | {
+        "id": ip.id,
+        "allocated": when(ip.created),
+        "issourcenat": ip.source_nat,
+        "isstaticnat": ip.static_nat,
+        "issystem": ip.is_system,
+        **owner_fields(ip.account),
+        "associatednetworkid": ip.network.id if ip.network else None,
+        "associatednetworkname": ip.network.name if ip.network else None,
+        "vpcid": ip.vpc.id if ip.vpc else None,
+        "vpcname": ip.vpc.name if ip.vpc else None,
+        "fordisplay": ip.display if call.is_root_admin else None,
+        "isportable": ip.is_portable,
+        "tags": tag_fields(ip),
+        "hasrules": has_rules,
+        "vmipaddress": ip.vm_ip,
+    }
+    if isinstance(vm, UserVm):
+        shown |= {
+            "virtualmachineid": vm.id,
+            "virtualmachinename": vm.name,
+            "virtualmachinedisplayname": vm.display_name or vm.name,
+            "virtualmachinetype": "User",
+        }
+    elif isinstance(vm, SystemVm):
+        shown |= {"virtualmachineid": vm.id, "virtualmachinename": vm.name}
+        shown["virtualmachinetype"] = {"consoleproxy": "ConsoleProxy"}.get(vm.type, "SecondaryStorageVm")
+    if ip.is_system:
+        shown["purpose"] = "StaticNat" if ip.static_nat else "Lb"
+    return shown
+
+
+def address_fields(range: IpRange, address: str, state: str, call: Call) -> dict[str, Any]:
+    """What a listed address shows whoever has it, or nobody."""
+    network = range.network
+    if network is None and range.for_virtual_network:
+        network = call.cloud.store.table(SystemNetwork).first(zone=range.zone, traffic_type="Public")
+    root = call.is_root_admin
+    return {
+        "id": address_id(range, address),
+        "ipaddress": address,
+        "zoneid": range.zone.id,
+        "zonename": range.zone.name,
+        "issourcenat": False,
+        "isstaticnat": False,
+        "issystem": False,
+        "forvirtualnetwork": range.for_virtual_network,
+        "vlanid": range.id if root else None,
+        "vlanname": f"vlan://{range.vlan.removeprefix('vlan://')}" if root else None,
+        "networkid": network.id if network else None,
+        "networkname": network.name if isinstance(network, Network) else None,
+        "state": state,
+        "physicalnetworkid": range.physical_network.id,
+        "fordisplay": True if root else None,
+        "isportable": False,
+        "forsystemvms": range.for_system_vms,
+        "forprovider": False,
+        "hasannotations": False,
+        "hasrules": False,
+        "tags": [],
+    }
+
+
+def owner_of_address(call: Call) -> Account:
+    """Whose a new address is (AssociateIPAddrCmd.getEntityOwnerId)."""
+    if "account" in call and "domainid" in call:
+        return owner_of_new(call)
+    project, network, vpc = call.maybe(Project, "projectid"), call.maybe(Network, "networkid"), call.maybe(Vpc, "vpcid")
+    if project is not None:
+        if project.state != "Active":
+            raise PermissionDenied(
+                "Can't add resources to the project with specified projectId in state="
+                f"{project.state} as it's no longer active"
+            )
+        return project.account
+    if network is not None:
+        return network.account
+    return call.account if vpc is None else vpc.account
+
+
+def zone_of_address(call: Call) -> Zone:
+    zone, vpc, network = call.maybe(Zone, "zoneid"), call.maybe(Vpc, "vpcid"), call.maybe(Network, "networkid")
+    found = zone or (vpc.zone if vpc else None) or (network.zone if network else None)
+    if found is None:
+        raise InvalidParameterValue(
+            "Unable to figure out zone to assign IP to. Please specify either zoneId, or networkId, or vpcId in the call"
+        )
+    return found
+
+
+def network_of_address(call: Call, owner: Account, zone: Zone) -> Network | None:
+    """The network that a new address is for: the one that is named, or the owner's only isolated one."""
+    if "vpcid" in call:
+        return None
+    named = call.maybe(Network, "networkid")
+    if named is not None:
+        return named
+    networks = call.cloud.store.table(Network)
+    if zone.is_basic:
+        default = networks.first(zone=zone, traffic_type="Guest")
+        if default is None:
+            raise InvalidParameterValue(
+                f"Unable to find a default guest Network for Account {owner.name} in domain ID={owner.domain.number}"
+            )
+        return default
+    mine = networks.where(lambda row: row.guest_type == "Isolated" and row.vpc is None, account=owner, zone=zone)
+    if not mine:
+        raise InvalidParameterValue(
+            f"Account name={call.get('account', call.account.name)} "
+            f"domain={owner.domain.name} doesn't have virtual Networks in zone={zone.name}"
+        )
+    if len(mine) > 1:
+        raise InvalidParameterValue("Account has more than one isolated Network in the zone")
+    return mine[0]
+
+
+@family.command("associateIpAddress")
+def associate_ip_address(call: Call) -> Generator[Resource, None, Answer]:
+    owner, zone = owner_of_address(call), zone_of_address(call)
+    network, vpc = network_of_address(call, owner, zone), call.maybe(Vpc, "vpcid")
+    cloud = call.cloud
+    if network is not None and network.guest_type == "Shared" and not zone.is_basic:
+        if not serves_public_ips(network):
+            raise InvalidParameterValue(
+                "Associate IP address can only be called on the shared networks in the advanced zone"
+                " with Firewall/Source Nat/Static Nat/Port Forwarding/Load balancing services enabled"
+            )
+        check_access(cloud, call.account, network, "UseEntry")
+    else:
+        check_access(cloud, call.account, owner)
+    if zone.allocation_state == "Disabled" and not call.is_root_admin:
+        raise PermissionDenied(f"Cannot allocate IP addresses, Zone is currently disabled {describe_zone(zone)}")
+    if call.flag("isportable"):
+        ip = acquire_portable(call, owner, zone)
+    else:
+        reserved = cloud.store.table(PublicIp).first(
+            account=owner, zone=zone, state="Reserved", address=call.get("ipaddress")
+        )
+        ip = reserved or acquire(
+            cloud,
+            owner,
+            zone,
+            requested=call.get("ipaddress"),
+            display=call.flag("fordisplay", True),
+            state="Allocating",
+        )
+    try:
+        yield ip
+        shown = associate(call, ip, network, vpc)
+    except ApiError:
+        release(cloud, ip)
+        raise
+    return shown
+
+
+def associate(call: Call, ip: PublicIp, network: Network | None, vpc: Vpc | None) -> Answer:
+    """Bind a new address to a network or a VPC. Its state is answered as it was before."""
+    if vpc is not None:
+        check_access(call.cloud, call.account, vpc)
+        ip.vpc = vpc
+    elif network is not None:
+        check_associable(call, ip, network)
+        ip.network, ip.vpc = network, network.vpc
+        ip.source_nat = (
+            network.guest_type == "Isolated"
+            and network.vpc is None
+            and not ip.is_portable
+            and source_nat_of(call.cloud, network) is None
+        )
+    shown = {"ipaddress": call.cloud.view(ip, call)}
+    ip.state = "Allocated"
+    return shown
+
+
+def check_associable(call: Call, ip: PublicIp, network: Network) -> None:
+    """Raise where an address cannot belong to a network (IpAddressManagerImpl.associateIPToGuestNetwork)."""
+    owner, zone = ip.account, network.zone
+    if owner is not network.account or network.guest_type == "Shared":
+        check_access(call.cloud, owner, network, "UseEntry")
+    advanced = not zone.is_basic
+    if network.account is not owner and advanced and network.guest_type != "Shared":
+        raise InvalidParameterValue("The owner of the network is not the same as owner of the IP")
+    if advanced and network.guest_type == "Isolated" and not network.supports("SourceNat"):
+        raise InvalidParameterValue(
+            "In zone of type Advanced ip address can be associated only to the network of guest type "
+            "Isolated with the SourceNat enabled"
+        )
+
+
+def acquire_portable(call: Call, owner: Account, zone: Zone) -> PublicIp:
+    """An address of the region's portable ranges."""
+    from cs_matrix_pytest.simulator.families import portable_ips
+
+    if ("networkid" in call) == ("vpcid" in call):
+        raise InvalidParameterValue("One of Network id or VPC is should be passed")
+    return portable_ips.acquire(call.cloud, owner, zone)
+
+
+def describe_zone(zone: Zone) -> str:
+    """A zone as error texts name it."""
+    return f'Zone {{"id": "{zone.number}", "name": "{zone.name}", "uuid": "{zone.id}"}}'
+
+
+def named_address(call: Call) -> PublicIp:
+    """The address that ``id`` or ``ipaddress`` names."""
+    if "id" in call and "ipaddress" in call:
+        raise InvalidParameterValue("id parameter is mutually exclusive with ipaddress parameter")
+    if "id" in call:
+        return call.one(PublicIp)
+    if "ipaddress" not in call:
+        raise InvalidParameterValue("Please specify either IP address or IP address ID")
+    found = call.cloud.store.table(PublicIp).first(address=call["ipaddress"])
+    if found is None:
+        raise InvalidParameterValue(f"Unable to find IP address by IP address={call['ipaddress']}")
+    return found
+
+
+@family.command("disassociateIpAddress")
+def disassociate_ip_address(call: Call) -> Answer:
+    if isinstance(call.get("id"), PublicIp) and call["id"] not in call.cloud.store:
+        return Success()
+    ip = named_address(call)
+    check_access(call.cloud, call.account, ip)
+    if ip.source_nat and ((ip.network is not None and ip.network.state != "Allocated") or ip.vpc is not None):
+        raise InternalError("IP address is used for source nat purposes and can not be disassociated.")
+    if ip.is_system:
+        raise InvalidParameterValue("Can't release system IP address with specified id")
+    release(call.cloud, ip)
+    return Success()
+
+
+@family.command("updateIpAddress")
+def update_ip_address(call: Call) -> Answer:
+    ip = call.one(PublicIp)
+    check_access(call.cloud, call.account, ip)
+    if "customid" in call:
+        call.cloud.store.remove(ip)
+        ip.id, ip.removed = call["customid"], None
+        call.cloud.store.add(ip)
+    if "fordisplay" in call:
+        ip.display = call.flag("fordisplay")
+    return ip
+
+
+@family.command("releaseIpAddress")
+def release_ip_address(call: Call) -> Answer:
+    ip = call.one(PublicIp)
+    if ip.is_portable:
+        raise InvalidParameterValue("Unable to release a portable IP, please use disassociateIpAddress instead")
+    if ip.state == "Allocated":
+        raise InvalidParameterValue(
+            "Unable to release a public IP in Allocated state, please use disassociateIpAddress instead"
+        )
+    check_access(call.cloud, call.account, ip)
+    release(call.cloud, ip)
+    return Success()
+
+
+# listPublicIpAddresses
+
+STATES = ("Allocating", "Allocated", "Releasing", "Free", "Reserved")
+
+
+@family.command("listPublicIpAddresses")
+def list_public_ip_addresses(call: Call) -> Answer:
+    wanted = [state.strip().capitalize() for state in call.get("state", "").split(",") if state.strip()]
+    for state in wanted:
+        if state not in STATES:
+            raise InvalidParameterValue(f"Invalid state: {call['state']}")
+    free_wanted = "Free" in wanted or "Reserved" in wanted
+    allocated_only = call.flag("allocatedonly", not free_wanted)
+    if "allocatedonly" in call and allocated_only and free_wanted:
+        raise InvalidParameterValue("Conflict: allocatedonly is true but state is Free")
+    if not call.flag("forvirtualnetwork", True):
+        shown = list(guest_addresses(call, allocated_only))
+    else:
+        shown = [
+            call.cloud.view(ip, call)
+            for ip in allocated(call, allocated_only or wanted == ["Reserved"])
+            if not wanted or ip.state in wanted
+        ]
+        if not allocated_only and (not wanted or "Free" in wanted):
+            shown += free(call)
+    return page(call, sorted(shown, key=lambda row: ipv4.to_int(row["ipaddress"])))
+
+
+def allocated(call: Call, scoped: bool) -> Iterable[PublicIp]:
+    """The addresses that somebody has and that the request asks for."""
+    rows: Iterable[PublicIp] = call.cloud.store.table(PublicIp)
+    if scoped or not call.is_root_admin or "domainid" in call:
+        scope = scoping(call)
+        rows = [ip for ip in rows if scope.admits(ip.account)]
+    network, vpc = call.maybe(Network, "associatednetworkid"), call.maybe(Vpc, "vpcid")
+    for resource in (network, vpc):
+        if resource is not None:
+            check_access(call.cloud, call.account, resource)
+    tags = call.map("tags")
+    tests = {
+        "id": lambda ip, value: ip is value,
+        "associatednetworkid": lambda ip, value: ip.network is value,
+        "vpcid": lambda ip, value: ip.vpc is value,
+        "issourcenat": lambda ip, value: ip.source_nat is value,
+        "isstaticnat": lambda ip, value: ip.static_nat is value,
+        "fordisplay": lambda ip, value: ip.display is value,
+        "forloadbalancing": lambda ip, value: not value or is_balanced(call.cloud, ip),
+    }
+    return [
+        ip
+        for ip in rows
+        if all(test(ip, call[name]) for name, test in tests.items() if name in call)
+        and in_range(call, ip.range, ip.address)
+        and all(ip.tags.get(key) == value for key, value in tags.items())
+    ]
+
+
+def is_balanced(cloud: Cloud, ip: PublicIp) -> bool:
+    return cloud.store.table(LoadBalancerRule).first(ip=ip) is not None
+
+
+def in_range(call: Call, range: IpRange, address: str) -> bool:
+    """True where an address passes the filters that free addresses have as well."""
+    tests = {
+        "zoneid": lambda value: range.zone is value,
+        "vlanid": lambda value: range is value,
+        "physicalnetworkid": lambda value: range.physical_network is value,
+        "networkid": lambda value: range.network is value or is_public_network(value, range),
+        "ipaddress": lambda value: address == value,
+        "forsystemvms": lambda value: range.for_system_vms is value,
+        "forprovider": lambda value: not value,
+        "keyword": lambda value: "ipaddress" in call or value in address,
+    }
+    return all(test(call[name]) for name, test in tests.items() if name in call)
+
+
+def is_public_network(network: Resource, range: IpRange) -> bool:
+    return isinstance(network, SystemNetwork) and network.zone is range.zone and range.for_virtual_network
+
+
+def free(call: Call) -> Iterator[dict[str, Any]]:
+    """The addresses that nobody has and that the request's owner could get."""
+    for name in ("issourcenat", "isstaticnat", "forloadbalancing"):
+        if call.flag(name):
+            return
+    if call.map("tags"):
+        return
+    network = call.maybe(Network, "associatednetworkid")
+    owner = network.account if network else call.account
+    cloud, zone = call.cloud, call.maybe(Zone, "zoneid") or (network.zone if network else None)
+    for each in [zone] if zone else cloud.store.table(Zone):
+        used = taken(cloud, each)
+        for range in ranges_for(cloud, each, owner):
+            for address in addresses_of(range):
+                if address not in used and in_range(call, range, address):
+                    row = address_fields(range, address, "Free", call)
+                    if "id" not in call or row["id"] == call["id"].id:
+                        yield row
+
+
+def guest_addresses(call: Call, allocated_only: bool) -> Iterator[dict[str, Any]]:
+    """The addresses of shared networks' ranges."""
+    network = call.maybe(Network, "networkid")
+    if network is None and not call.is_root_admin:
+        allocated_only = True
+    if network is not None:
+        check_access(call.cloud, call.account, network, "UseEntry")
+    owners: dict[tuple[str, str | None], UserVm] = {
+        (nic.network.id, address): vm
+        for vm in call.cloud.store.table(UserVm)
+        for nic in vm.nics
+        for address in (nic.ip_address, *nic.secondary_ips.values())
+    }
+    nics = {(nic.network.id, nic.ip_address): nic for nic in call.cloud.store.table(Nic)}
+    scope = scoping(call) if allocated_only else None
+    for range in call.cloud.store.table(IpRange):
+        if range.for_virtual_network or not isinstance(range.network, Network):
+            continue
+        for address in addresses_of(range):
+            key = (range.network.id, address)
+            vm, nic = owners.get(key), nics.get(key)
+            state = "Allocated" if vm or nic else "Free"
+            if not in_range(call, range, address) or (allocated_only and state == "Free"):
+                continue
+            row = address_fields(range, address, state, call)
+            if vm is not None:
+                if scope is not None and not scope.admits(vm.account):
+                    continue
+                row |= {
+                    **owner_fields(vm.account),
+                    "allocated": when(vm.created),
+                    "virtualmachineid": vm.id,
+                    "virtualmachinename": vm.name,
+                    "virtualmachinedisplayname": vm.display_name or vm.name,
+                }
+            yield {name: value for name, value in row.items() if value is not None}

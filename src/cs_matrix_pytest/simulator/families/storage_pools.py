@@ -11,7 +11,6 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ResourceUnavailable
 from cs_matrix_pytest.simulator.families.capacity_reports import pool_allocated
 from cs_matrix_pytest.simulator.hypervisors import api_name
-from cs_matrix_pytest.simulator.jobs import IN_PROGRESS_OF
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
@@ -171,9 +170,7 @@ def _zone_wide_hypervisor(call: Call) -> str:
         )
     hypervisor = api_name(call["hypervisor"])
     if hypervisor not in ZONE_WIDE:
-        raise InvalidParameterValue(
-            f"Zone wide storage pool is not supported for hypervisor type {call['hypervisor']}"
-        )
+        raise InvalidParameterValue(f"Zone wide storage pool is not supported for hypervisor type {call['hypervisor']}")
     return hypervisor
 
 
@@ -292,11 +289,11 @@ family.listing(
     StoragePool,
     keyword=("name", "type"),
     filters={
-        "hostid": lambda pool, host, call: _reaches(pool, host),
-        "status": lambda pool, value, call: pool.state == value,
-        "ipaddress": lambda pool, value, call: pool.ip_address == value,
-        "storageaccessgroup": lambda pool, value, call: value in pool.storage_access_groups,
-        "storagecustomstats": lambda pool, value, call: True,
+        "hostid": lambda pool, host, _call: _reaches(pool, host),
+        "status": lambda pool, value, _call: pool.state == value,
+        "ipaddress": lambda pool, value, _call: pool.ip_address == value,
+        "storageaccessgroup": lambda pool, value, _call: value in pool.storage_access_groups,
+        "storagecustomstats": lambda _pool, _value, _call: True,
     },
 )
 
@@ -319,9 +316,3 @@ def list_storage_tags(call: Call) -> Answer:
         if keyword in tag.lower()
     ]
     return page(call, rows)
-
-
-PROVIDERS = {
-    "primary": ("SolidFireShared", "CloudStack SecondaryStorageProvider", "DefaultPrimary", "SolidFire"),
-    "image": ("NFS", "SMB", "Swift", "S3"),
-}

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError, PermissionDenied
+from cs_matrix_pytest.simulator.families.images import (
+    DOWNLOADED_SIZE,
+    add_copies,
+    check_new_image,
+    copies_in,
+    describe_image,
+    extracted,
+    for_all_zones,
+    format_of,
+    image_fields,
+    listed,
+    may_be_public,
+    permission_fields,
+    remove_copies,
+    shown,
+    update_image,
+    update_permissions,
+    updated_fields,
+    users_of,
+    zones_of,
+)
 from cs_matrix_pytest.simulator.families.os_types import os_type_named
-from cs_matrix_pytest.simulator.models.images import ImageCopy, Template
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType
+from cs_matrix_pytest.simulator.models.images import ImageCopy, OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, Zone
-from cs_matrix_pytest.simulator.registry import Family
+from cs_matrix_pytest.simulator.models.storage import Snapshot, Volume
+from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -169,6 +195,7 @@ def default_templates(cloud: Cloud, _fresh: Mapping[str, Any]) -> None:
                 requires_hvm=False,
                 bits=0,
                 template_type="SYSTEM" if row.is_system else "BUILTIN",
+                physical_size=2 * 1024**3,
                 url=row.url,
                 checksum=row.checksum,
             )
@@ -198,3 +225,334 @@ def system_template(cloud: Cloud, zone: Zone, hypervisor: str) -> Template | Non
     return cloud.store.table(Template).first(
         lambda row: row.ready_in(zone), template_type="SYSTEM", hypervisor=hypervisor
     )
+
+
+HYPERVISORS = (
+    "XenServer",
+    "KVM",
+    "VMware",
+    "Hyperv",
+    "VirtualBox",
+    "Parralels",
+    "BareMetal",
+    "Simulator",
+    "Ovm",
+    "Ovm3",
+    "LXC",
+    "Custom",
+    "External",
+    "Any",
+)
+TEMPLATE_TYPES = ("ROUTING", "SYSTEM", "BUILTIN", "PERHOST", "USER", "VNF", "DATADISK", "ISODISK")
+LONGEST_NAME = 255
+FROM_DISK = "Failed to create private Template record, "
+
+
+@family.view(Template)
+def template_view(template: Template, call: Call) -> dict[str, Any]:
+    """A template where it came to first."""
+    return template_fields(template, template.copies[0] if template.copies else None, call)
+
+
+def template_fields(template: Template, copy: ImageCopy | None, call: Call) -> dict[str, Any]:
+    source = template.source_template
+    return {
+        **image_fields(template, copy, call),
+        "isready": copy is not None and copy.is_ready,
+        "isextractable": template.is_extractable and template.template_type != "SYSTEM",
+        "sshkeyenabled": template.sshkey_enabled,
+        "templatetype": template.template_type,
+        "templatetag": template.template_tag,
+        "hypervisor": template.hypervisor,
+        "sourcetemplateid": source.id if source else None,
+        "details": template.details,
+        "bits": 0,
+        "deployasis": template.deploy_as_is,
+        "forcks": template.for_cks,
+        "requireshvm": template.requires_hvm,
+        "childtemplates": [] if template.hypervisor == "VMware" else None,
+    }
+
+
+@family.command("listTemplates")
+def list_templates(call: Call) -> Answer:
+    return listed(call, Template, call["templatefilter"], template_fields)
+
+
+def _per_zone(call: Call, template: Template) -> Listing:
+    rows = [shown(call, template_fields(template, copy, call)) for copy in template.copies or [None]]  # type: ignore[list-item]
+    return Listing(rows, len(rows))
+
+
+@family.command("registerTemplate")
+def register_template(call: Call) -> Answer:
+    _check_registration(call)
+    if "templatetag" in call and not call.is_root_admin:
+        raise PermissionDenied("Parameter templatetag can only be specified by a Root Admin, permission denied")
+    if "isrouting" in call and not call.is_root_admin:
+        raise PermissionDenied("Parameter isrouting can only be specified by a Root Admin, permission denied")
+    owner = owner_of_new(call)
+    call.cloud.limits.check(owner, "template", 1)
+    call.cloud.limits.check(owner, "secondary_storage", DOWNLOADED_SIZE)
+    hypervisor = hypervisor_named(call["hypervisor"])
+    template_type = template_type_of(call, "register Template with", for_all_zones(call)) or "USER"
+    format = format_of(call["format"])
+    check_new_image(call, owner, format)
+    direct, cross_zones = call.flag("directdownload"), for_all_zones(call)
+    os_type = call.maybe(OsType, "ostypeid") or os_type_named(call.cloud, "Other (64-bit)")
+    template = call.cloud.store.add(
+        Template(
+            account=owner,
+            name=call["name"],
+            display_text=call.get("displaytext") or call["name"],
+            format=format,
+            hypervisor=hypervisor,
+            os_type=os_type,
+            copies=copies_in(call, zones_of(call), direct=direct),
+            cross_zones=cross_zones,
+            is_public=call.flag("ispublic"),
+            is_featured=call.flag("isfeatured") and owner.is_root_admin,
+            is_extractable=call.flag("isextractable"),
+            password_enabled=call.flag("passwordenabled"),
+            sshkey_enabled=call.flag("sshkeyenabled"),
+            dynamically_scalable=call.flag("isdynamicallyscalable"),
+            requires_hvm=call.flag("requireshvm", True),
+            bits=call.get("bits", 64),
+            template_type=template_type,
+            template_tag=call.get("templatetag"),
+            size=DOWNLOADED_SIZE,
+            physical_size=DOWNLOADED_SIZE,
+            url=call["url"],
+            checksum=call.get("checksum"),
+            arch=call.get("arch", "x86_64"),
+            direct_download=direct,
+            deploy_as_is=call.flag("deployasis") and hypervisor == "VMware",
+            for_cks=call.flag("forcks"),
+            details=call.map("details") | call.map("externaldetails"),
+        )
+    )
+    return _per_zone(call, template)
+
+
+def _check_registration(call: Call) -> None:
+    if "zoneid" in call and call.get("zoneids"):
+        raise ParameterError("Both zoneid and zoneids cannot be specified at the same time")
+    if "zoneid" not in call and not call.get("zoneids"):
+        raise ParameterError("Either zoneid or zoneids is required. Both cannot be null.")
+    if len(call.get("zoneids", ())) > 1 and for_all_zones(call):
+        raise ParameterError("Parameter zoneids cannot combine all zones (-1) option with other zones")
+    if call.flag("directdownload") and call["hypervisor"].lower() not in ("kvm", "custom"):
+        raise ParameterError("Parameter directdownload is only allowed for KVM or Custom Templates")
+    if not (call.flag("deployasis") and call["hypervisor"].lower() == "vmware") and "ostypeid" not in call:
+        raise ParameterError("Please provide a guest OS type")
+
+
+def hypervisor_named(text: str) -> str:
+    """A hypervisor's proper name."""
+    for name in HYPERVISORS:
+        if name.lower() == text.lower():
+            return name
+    raise InvalidParameterValue(
+        f"Hypervisor Type: {text} is invalid. Supported Hypervisor types are: {', '.join(HYPERVISORS)}"
+    )
+
+
+def template_type_of(call: Call, action: str, cross_zones: bool) -> str | None:
+    """The template type that a command gives; only admins may give others than USER and VNF."""
+    given, routing = call.get("templatetype"), call.get("isrouting")
+    kind = given.upper() if given else ("ROUTING" if routing else None)
+    if kind is not None and kind not in TEMPLATE_TYPES:
+        raise InvalidParameterValue(f"Please specify a valid templatetype: {','.join(TEMPLATE_TYPES)}")
+    if given and routing is not None and (kind == "ROUTING") is not routing:
+        raise InvalidParameterValue("Please specify a valid templatetype (consistent with isrouting parameter).")
+    if kind in ("SYSTEM", "BUILTIN") and not cross_zones:
+        raise InvalidParameterValue("System and Builtin templates must be cross zone.")
+    if kind not in (None, "USER", "VNF") and call.account.type == AccountType.NORMAL:
+        raise InvalidParameterValue(f"Users can not {action} template type {kind}.")
+    return kind
+
+
+@family.command("createTemplate")
+def create_template(call: Call) -> Generator[Template, None, Answer]:
+    owner = _owner_of_created(call)
+    check_owner(call.account, owner)
+    if not call["name"].strip() or len(call["name"]) > LONGEST_NAME:
+        raise InvalidParameterValue(f"Template name cannot be null and cannot be more {LONGEST_NAME} characters")
+    if "templatetag" in call and not call.is_root_admin:
+        raise PermissionDenied("Parameter templatetag can only be specified by a Root Admin, permission denied")
+    is_admin = not call.account.is_normal
+    if call.flag("ispublic") and not is_admin and not may_be_public(call, owner):
+        raise PermissionDenied(f"Failed to create Template {call['name']}, only private Templates can be created.")
+    volume, snapshot = _disk_of(call)
+    zone = call.maybe(Zone, "zoneid") or (snapshot.zone if snapshot else volume.zone)
+    if "zoneid" in call and zone.is_edge:
+        raise InvalidParameterValue(
+            "Failed to create private template record, Edge zones do not support template creation from snapshots"
+        )
+    call.cloud.limits.check(owner, "template", 1)
+    call.cloud.limits.check(owner, "secondary_storage", volume.size)
+    source = volume.template
+    template = call.cloud.store.add(
+        Template(
+            account=owner,
+            name=call["name"],
+            display_text=call.get("displaytext") or call["name"],
+            format="RAW",
+            hypervisor=_hypervisor_of(call, volume),
+            os_type=call.one(OsType, "ostypeid"),
+            is_public=call.flag("ispublic"),
+            is_featured=call.flag("isfeatured") and is_admin,
+            is_extractable=source is not None and source.is_extractable and source.template_type != "SYSTEM",
+            password_enabled=call.flag("passwordenabled"),
+            sshkey_enabled=call.flag("sshkeyenabled"),
+            dynamically_scalable=call.flag("isdynamicallyscalable"),
+            requires_hvm=call.flag("requireshvm", True),
+            template_tag=call.get("templatetag"),
+            size=volume.size,
+            arch=source.arch if source else call.get("arch", "x86_64"),
+            source_template=source,
+            source_volume=volume,
+            source_snapshot=snapshot,
+            details={
+                **(source.details if source else {}),
+                **(volume.vm.details if volume.vm else {}),
+                **call.map("details"),
+            },
+        )
+    )
+    try:
+        yield template
+    except BaseException:
+        call.cloud.store.remove(template)
+        raise
+    template.copies = copies_in(call, [zone])
+    return template
+
+
+def _owner_of_created(call: Call) -> Account:
+    """Whose a template from a disk is: as told, else the caller's, but a project's where the disk is a project's."""
+    if (
+        any(name in call for name in ("account", "domainid", "projectid"))
+        or call.account is not call.cloud.system_account
+    ):
+        owner = owner_of_new(call)
+    else:
+        owner = call.account
+    disk = call.get("volumeid") or call.get("snapshotid")
+    if isinstance(disk, Volume | Snapshot) and disk.account.type == AccountType.PROJECT:
+        return disk.account
+    return owner
+
+
+def _disk_of(call: Call) -> tuple[Volume, Snapshot | None]:
+    if "zoneid" in call and "snapshotid" not in call:
+        raise InvalidParameterValue(
+            "Failed to create private template record, zone ID can only be specified together with snapshot ID."
+        )
+    if "volumeid" not in call and "snapshotid" not in call:
+        raise InvalidParameterValue(f"{FROM_DISK}neither volume ID nor Snapshot ID were specified.")
+    if "volumeid" in call and "snapshotid" in call:
+        raise InvalidParameterValue(
+            f"{FROM_DISK}please specify only one of volume ID ({call['volumeid'].number}) and Snapshot ID "
+            f"({call['snapshotid'].number})"
+        )
+    if "snapshotid" in call:
+        snapshot = call.one(Snapshot, "snapshotid")
+        check_access(call.cloud, call.account, snapshot)
+        if snapshot.state != "BackedUp":
+            raise InvalidParameterValue(
+                f'Snapshot {{"id":{snapshot.number},"name":"{snapshot.name}","uuid":"{snapshot.id}"}} is not in BackedUp '
+                "state yet and can't be used for Template creation"
+            )
+        return snapshot.volume, snapshot
+    volume = call.one(Volume, "volumeid")
+    check_access(call.cloud, call.account, volume)
+    if volume.vm is not None and volume.vm.state not in ("Stopped", "Destroyed", "Error"):
+        raise InternalError(
+            f'Unable to create private Template for volume: Volume {{"id":{volume.number},"instanceId":{volume.vm.number},'
+            f'"name":"{volume.name}","uuid":"{volume.id}","volumeType":"{volume.type.replace("DISK", "")}"}}; volume is '
+            "attached to a non-stopped Instance, please stop the Instance first"
+        )
+    if _hypervisor_of(call, volume) == "LXC":
+        raise InvalidParameterValue(f"Template creation is not supported for LXC volume: {volume.name}")
+    return volume, None
+
+
+def _hypervisor_of(call: Call, volume: Volume) -> str:
+    if volume.vm is not None:
+        return volume.vm.hypervisor
+    return volume.template.hypervisor if volume.template is not None else call.cloud.hypervisor
+
+
+@family.command("updateTemplate")
+def update_template(call: Call) -> Answer:
+    template = _template(call, "Please specify a valid Template.")
+    kind = template_type_of(call, "update Template to", template.cross_zones)
+    update_image(call, template)
+    if call.get("isrouting") is False and kind is None:
+        kind = "USER"
+    template.template_type = kind or template.template_type
+    if "templatetag" in call:
+        template.template_tag = call["templatetag"].strip() or None
+    return {"template": shown(call, updated_fields(template, call))}
+
+
+def _template(call: Call, refusal: str) -> Template:
+    template = call.one(Template)
+    if template.is_iso:
+        raise InvalidParameterValue(refusal)
+    return template
+
+
+@family.command("copyTemplate")
+def copy_template(call: Call) -> Answer:
+    template = call.one(Template)
+    add_copies(call, template)
+    targets = call.many(Zone, "destzoneids") or [call.one(Zone, "destzoneid")]
+    return {"template": shown(call, template_fields(template, template.copy_in(targets[0]), call))}
+
+
+@family.command("deleteTemplate")
+def delete_template(call: Call) -> Answer:
+    template = call.one(Template)
+    users = users_of(call, template)
+    if users and not call.flag("forced"):
+        text = f"Unable to delete template [{describe_image(template)}] because there are [{len(users)}] VM instances using it."
+        if call.is_root_admin:
+            named = ",".join(
+                f'VM instance {{"id":{vm.number},"instanceName":"{vm.instance_name}","uuid":"{vm.id}"}}' for vm in users
+            )
+            text += f" Instances list: [{named}]."
+        raise InvalidParameterValue(text)
+    check_access(call.cloud, call.account, template, "OperateEntry")
+    if template.is_iso:
+        raise InvalidParameterValue("Please specify a valid Template.")
+    if template.template_type == "SYSTEM" and not call.flag("issystem"):
+        raise InvalidParameterValue(
+            "Could not delete template as it is a SYSTEM template and isSystem is set to false."
+        )
+    remove_copies(call, template)
+    return Success()
+
+
+@family.command("extractTemplate")
+def extract_template(call: Call) -> Answer:
+    return {
+        "template": extracted(call, _template(call, "Unsupported format, could not extract the Template"), "TEMPLATE")
+    }
+
+
+@family.command("prepareTemplate")
+def prepare_template(call: Call) -> Answer:
+    return _per_zone(call, call.one(Template, "templateid"))
+
+
+@family.command("updateTemplatePermissions")
+def update_template_permissions(call: Call) -> Answer:
+    update_permissions(call, _template(call, "Please provide a valid Template"), "template")
+    return Success()
+
+
+@family.command("listTemplatePermissions")
+def list_template_permissions(call: Call) -> Answer:
+    return {"templatepermission": permission_fields(call, _template(call, "Please provide a valid Template"))}

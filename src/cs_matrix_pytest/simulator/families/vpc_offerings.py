@@ -117,7 +117,7 @@ def create_vpc_offering(call: Call) -> Generator[VpcOffering, None, Answer]:
             redundant_router=redundancy.get("RedundantRouter", "").lower() == "true",
             distributed_router=capabilities.get("Connectivity", {}).get("DistributedRouter", "").lower() == "true",
             region_level=capabilities.get("Connectivity", {}).get("RegionLevelVpc", "").lower() == "true",
-            conserve_mode=call.flag("conservemode", True),
+            conserve_mode=call.flag("conservemode"),
             internet_protocol=protocol or "IPv4",
             network_mode=network_mode,
             routing_mode=routing_mode,

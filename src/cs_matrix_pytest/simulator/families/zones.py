@@ -22,7 +22,7 @@ from cs_matrix_pytest.simulator.models.infra import (
     TrafficType,
     Zone,
 )
-from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router
+from cs_matrix_pytest.simulator.models.networks import PublicIp, Router
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
@@ -55,7 +55,7 @@ def zone_view(zone: Zone, call: Call) -> dict[str, Any]:
         "id": zone.id,
         "name": zone.name,
         "networktype": zone.network_type,
-        "securitygroupsenabled": security_groups_in(cloud, zone),
+        "securitygroupsenabled": zone.security_groups_enabled,
         "gputotal": 0,
         "gpuused": 0,
         "domain": zone.domain,
@@ -95,13 +95,8 @@ def zone_view(zone: Zone, call: Call) -> dict[str, Any]:
     return shown
 
 
-def security_groups_in(cloud: Cloud, zone: Zone) -> bool:
-    """True where guests of a zone can have security groups (NetworkModelImpl.isSecurityGroupSupportedForZone)."""
-    return zone.security_groups_enabled
-
-
 @family.view(SystemNetwork)
-def system_network_view(network: SystemNetwork, call: Call) -> dict[str, Any]:
+def system_network_view(network: SystemNetwork, _call: Call) -> dict[str, Any]:
     return {
         "id": network.id,
         "zoneid": network.zone.id,
@@ -310,7 +305,7 @@ def may_see(account: Account, zone: Zone) -> bool:
 
 
 @family.access_check(Zone)
-def check_zone(cloud: Cloud, account: Account, zone: Zone, access: str | None) -> None:
+def check_zone(_cloud: Cloud, account: Account, zone: Zone, _access: str | None) -> None:
     if not may_see(account, zone):
         raise ResourceUnavailable(f"Zone {zone.name} is private to another domain")
 
@@ -320,11 +315,9 @@ family.listing(
     Zone,
     rows=visible_zones,
     filters={
-        "available": lambda zone, value, call: True,
-        "storageaccessgroup": lambda zone, value, call: value in zone.storage_access_groups,
-        "networktype": lambda zone, value, call: zone.network_type == value,
+        "available": lambda _zone, _value, _call: True,
+        "storageaccessgroup": lambda zone, value, _call: value in zone.storage_access_groups,
+        "networktype": lambda zone, value, _call: zone.network_type == value,
         "name": lambda zone, value, call: "id" in call or zone.name.lower() == value.lower(),
     },
 )
-
-

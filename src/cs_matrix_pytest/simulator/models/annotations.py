@@ -16,7 +16,8 @@ class Annotation(Resource):
 
     text: str
     user: User
-    entity: Resource
     entity_type: str
     """A name of `families.annotations.ENTITY_TYPES`."""
+    entity_id: str
+    entity_name: str
     admins_only: bool = False

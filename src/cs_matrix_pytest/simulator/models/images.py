@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account, Owned
 from cs_matrix_pytest.simulator.models.infra import ImageStore, Zone
 from cs_matrix_pytest.simulator.store import Resource
@@ -92,6 +93,8 @@ class Template(Owned):
     template_tag: str | None = None
     size: int = 2 * 1024**3
     """Bytes."""
+    physical_size: int = 0
+    """Bytes in secondary storage; 0 where nobody knows."""
     url: str | None = None
     checksum: str | None = None
     source_template: Template | None = None
@@ -104,7 +107,7 @@ class Template(Owned):
     deploy_as_is: bool = False
     for_cks: bool = False
     sort_key: int = 0
-    user_data: Resource | None = None
+    user_data: UserData | None = None
     user_data_policy: str | None = None
 
     @property

@@ -40,9 +40,9 @@ class Event(Owned):
     type: str
     description: str
     user: User
-    owner: Account | None = None
     level: str = "INFO"
     state: str = "Completed"
     parent: Event | None = None
     resource: Resource | None = None
+    resource_type: str | None = None
     archived: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Account, Domain, Owned
-from cs_matrix_pytest.simulator.models.infra import Host, IpRange, PhysicalNetwork, Pod, Zone
+from cs_matrix_pytest.simulator.models.infra import Host, IpRange, PhysicalNetwork, Pod, SystemNetwork, Zone
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffering
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -23,6 +23,7 @@ class Network(Owned):
     offering: NetworkOffering
     physical_network: PhysicalNetwork | None = None
     gateway: str | None = None
+    netmask: str | None = None
     cidr: str | None = None
     """Where guests get their addresses; smaller than ``network_cidr`` where a part is reserved."""
     network_cidr: str | None = None
@@ -46,6 +47,8 @@ class Network(Owned):
     display: bool = True
     vpc: Vpc | None = None
     acl_list: AclList | None = None
+    ip_ranges: list[IpRange] = field(default_factory=list)
+    """Where the addresses of its guests come from, if not from its CIDR."""
     permitted: list[Account] = field(default_factory=list)
     """Accounts that may use it besides its owner (network permissions)."""
     dns1: str | None = None
@@ -53,6 +56,10 @@ class Network(Owned):
     associated_network: Network | None = None
     """The isolated or L2 network whose VLAN this shared network lies on."""
     external_id: str | None = None
+    ip6_gateway: str | None = None
+    ip6_cidr: str | None = None
+    ip6_dns1: str | None = None
+    ip6_dns2: str | None = None
     public_mtu: int = 1500
     private_mtu: int = 1500
     keep_mac: bool = True
@@ -72,6 +79,15 @@ class Network(Owned):
     def is_system(self) -> bool:
         return self.offering.is_system
 
+    @property
+    def broadcast_uri(self) -> str | None:
+        """``vlan://131``, or ``pvlan://131-i200`` for a private VLAN."""
+        if self.vlan is None:
+            return None
+        if self.pvlan:
+            return f"pvlan://{self.vlan}-{(self.pvlan_type or 'Isolated')[0].lower()}{self.pvlan}"
+        return f"vlan://{self.vlan}"
+
     def supports(self, *services: str) -> bool:
         """True where its offering has every one of these services."""
         return all(service in self.offering.service_providers for service in services)
@@ -88,23 +104,39 @@ class Nic(Resource):
     network: Network
     ip_address: str | None
     mac_address: str
-    range: IpRange | None = None
-    """Where the address came from, in networks with address ranges."""
     gateway: str | None = None
     netmask: str | None = None
     device_id: int = 0
     is_default: bool = False
     enabled: bool = True
-    vm: Resource | None = None
-    """The VM that it is a NIC of."""
-    broadcast_uri: str | None = None
-    """``vlan://123``, while it is reserved: from a VM's start to its stop."""
     secondary: list[SecondaryAddress] = field(default_factory=list)
+
+    @property
+    def broadcast_uri(self) -> str | None:
+        return self.network.broadcast_uri
 
     @property
     def secondary_ips(self) -> dict[str, str]:
         """Secondary addresses: id → address."""
         return {each.id: each.address for each in self.secondary}
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every address of it."""
+        return [address for address in (self.ip_address, *self.secondary_ips.values()) if address]
+
+
+@dataclass(frozen=True)
+class SystemNic:
+    """A router's interface in the zone's public or control network."""
+
+    id: str
+    network: SystemNetwork
+    ip_address: str
+    mac_address: str
+    gateway: str
+    netmask: str
+    vlan: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -164,13 +196,17 @@ class Router(Owned):
     is_redundant: bool = False
     redundant_state: str = "UNKNOWN"
     nics: list[Nic] = field(default_factory=list)
+    """Its interfaces in guest networks."""
+    public: SystemNic | None = None
+    control: SystemNic | None = None
     service_offering: Resource | None = None
     software_version: str = "4.23.0.0"
+    scripts_version: str = ""
 
     @property
     def networks(self) -> list[Network]:
         """The guest networks that it serves."""
-        return [nic.network for nic in self.nics if nic.network.traffic_type == "Guest"]
+        return [nic.network for nic in self.nics]
 
 
 @dataclass(eq=False, kw_only=True)

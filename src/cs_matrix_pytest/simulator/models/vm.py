@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Owned, User
 from cs_matrix_pytest.simulator.models.images import OsType, Template
-from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, Zone
+from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import Network, SecurityGroup
 from cs_matrix_pytest.simulator.models.networks import Nic as Nic
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
@@ -147,6 +147,8 @@ class SystemVm(Resource):
     private_ip: str | None = None
     link_local_ip: str | None = None
     gateway: str | None = None
+    public_netmask: str | None = None
+    pool: StoragePool | None = None
     service_offering: ServiceOffering | None = None
     template: Template | None = None
     agent: Host | None = None

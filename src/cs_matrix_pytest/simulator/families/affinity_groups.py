@@ -1,0 +1,198 @@
+"""Affinity groups: which hosts VMs share, or keep apart (AffinityGroupServiceImpl and its processors)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator.access import check_access, owner_of_new, scoping
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.listing import filtered, page
+from cs_matrix_pytest.simulator.models.iam import Account
+from cs_matrix_pytest.simulator.models.infra import Host
+from cs_matrix_pytest.simulator.models.vm import AffinityGroup, UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Scope, Success
+from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.views import owner_fields
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("affinity groups")
+
+PROCESSORS = (
+    "host anti-affinity",
+    "ExplicitDedication",
+    "host affinity",
+    "non-strict host affinity",
+    "non-strict host anti-affinity",
+)
+"""The types of groups, in the order of the list."""
+ADMINS_ONLY = ("ExplicitDedication",)
+
+
+@dataclass
+class Wish:
+    """What a VM's groups want of its host."""
+
+    only: set[Host] | None = None
+    """The hosts that it must be on one of; None: any."""
+    avoid: set[Host] = field(default_factory=set)
+    prefer: list[Host] = field(default_factory=list)
+    shun: set[Host] = field(default_factory=set)
+    """Hosts that are taken last."""
+
+
+def wishes(cloud: Cloud, vm: UserVm) -> Wish:
+    """What the groups of a VM want: where the other members are, or last were while their place is still reserved."""
+    wish = Wish()
+    if not vm.affinity_groups:
+        return wish
+    kept_since = cloud.clock.now() - cloud.configuration.number("capacity.skipcounting.hours", default=3600)
+    for group in vm.affinity_groups:
+        hosts: list[Host] = []
+        for other in members(cloud, group):
+            if other is vm:
+                continue
+            reserved = other.state == "Stopped" and other.last_updated and other.last_updated.timestamp() >= kept_since
+            host = other.host or (other.last_host if reserved else None)
+            if host is not None:
+                hosts.append(host)
+        if group.type == "host anti-affinity":
+            wish.avoid.update(hosts)
+        elif group.type == "non-strict host anti-affinity":
+            wish.shun.update(hosts)
+        elif group.type == "non-strict host affinity":
+            wish.prefer.extend(hosts)
+        elif group.type == "host affinity" and hosts:
+            wish.only = set(hosts) if wish.only is None else wish.only & set(hosts)
+    return wish
+
+
+def members(cloud: Cloud, group: AffinityGroup) -> list[UserVm]:
+    return [vm for vm in cloud.store.table(UserVm) if group in vm.affinity_groups]
+
+
+@family.view(AffinityGroup)
+def group_view(group: AffinityGroup, call: Call) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "description": group.description,
+        "type": group.type,
+        **owner_fields(group.account),
+        "virtualmachineIds": [vm.id for vm in members(call.cloud, group)] or None,
+    }
+
+
+@family.command("createAffinityGroup")
+def create_group(call: Call) -> Generator[Resource, None, Answer]:
+    owner, name, kind = owner_of_new(call), call["name"], call["type"]
+    if kind not in PROCESSORS:
+        raise InvalidParameterValue(f"Unable to create affinity group, invalid affinity group type {kind}")
+    if kind in ADMINS_ONLY and not call.is_root_admin:
+        raise PermissionDenied(f"Cannot create the affinity group of type {kind}")
+    if call.cloud.store.table(AffinityGroup).first(account=owner, name=name):
+        raise InvalidParameterValue(
+            f"Unable to create affinity group, a group with name {name} already exists in this account."
+        )
+    group = call.cloud.store.add(
+        AffinityGroup(account=owner, name=name, type=kind, description=call.get("description") or None)
+    )
+    yield group
+    return group
+
+
+@family.command("deleteAffinityGroup")
+def delete_group(call: Call) -> Answer:
+    group = call.maybe(AffinityGroup, "id")
+    if group is None:
+        owner, name = owner_of_new(call), call.get("name")
+        if name is None:
+            raise InvalidParameterValue("Either the affinity group Id or group name must be specified to delete the group")
+        group = call.cloud.store.table(AffinityGroup).first(account=owner, name=name)
+        if group is None:
+            raise InvalidParameterValue("Unable to find affinity group; failed to delete group.")
+    check_access(call.cloud, call.account, group, "OperateEntry")
+    remove(call.cloud, group)
+    return Success()
+
+
+def remove(cloud: Cloud, group: AffinityGroup) -> None:
+    """Delete a group; its members are no longer bound by it."""
+    for vm in members(cloud, group):
+        vm.affinity_groups.remove(group)
+    cloud.store.remove(group)
+
+
+SPEC = ListSpec(AffinityGroup, scope=Scope.OWNER, keyword=("name", "type"))
+
+
+@family.command("listAffinityGroups")
+def list_groups(call: Call) -> Answer:
+    vm = call.params.pop("virtualmachineid", None)
+    if isinstance(vm, UserVm):
+        check_access(call.cloud, call.account, vm)
+        return list(vm.affinity_groups)
+    scope = scoping(call)
+    rows = [group for group in call.cloud.store.table(AffinityGroup) if scope.admits(group.account)]
+    return page(call, filtered(call, SPEC, rows))
+
+
+@family.command("listAffinityGroupTypes", object_name="affinityGroupType")
+def list_types(call: Call) -> Answer:
+    types = [kind for kind in PROCESSORS if kind not in ADMINS_ONLY or call.is_root_admin]
+    return {"count": len(types), "affinityGroupType": [{"type": kind} for kind in types]}
+
+
+def named_groups(call: Call, owner: Account) -> list[AffinityGroup]:
+    """The groups that ``affinitygroupids`` or ``affinitygroupnames`` name."""
+    names, ids = call.get("affinitygroupnames"), call.get("affinitygroupids")
+    if names is not None and ids is not None:
+        raise InvalidParameterValue("affinitygroupids parameter is mutually exclusive with affinitygroupnames parameter")
+    if names is None:
+        return list(dict.fromkeys(call.many(AffinityGroup, "affinitygroupids")))
+    groups = []
+    for name in names:
+        group = call.cloud.store.table(AffinityGroup).first(account=owner, name=name)
+        if group is None:
+            raise InvalidParameterValue(f"Unable to find affinity group by name {name}")
+        groups.append(group)
+    return groups
+
+
+def check_groups(call: Call, owner: Account, groups: list[AffinityGroup]) -> None:
+    """Raise unless a VM of this owner can be in these groups."""
+    for group in groups:
+        check_access(call.cloud, call.account, group)
+        if call.is_root_admin and group.acl_type == "Account" and group.account is not owner:
+            raise PermissionDenied(f"Affinity Group {describe(group)} does not belong to the VM's account")
+
+
+def describe(group: AffinityGroup) -> str:
+    """A group as error texts name it."""
+    return f'AffinityGroup {{"id":{group.number},"name":"{group.name}","uuid":"{group.id}"}}'
+
+
+@family.command("updateVMAffinityGroup")
+def update_groups_of_vm(call: Call) -> Answer:
+    vm = call.one(UserVm)
+    if "affinitygroupnames" not in call and "affinitygroupids" not in call:
+        raise InvalidParameterValue("affinitygroupids parameter or affinitygroupnames parameter must be given")
+    groups = named_groups(call, vm.account)
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(
+            f"Unable update affinity groups of the virtual machine {vm.id} in state {vm.state}; "
+            "make sure the virtual machine is stopped"
+        )
+    check_groups(call, vm.account, groups)
+    vm.affinity_groups = groups
+    return vm
+
+
+@family.on_account_removal
+def remove_groups_of(cloud: Cloud, account: Account) -> None:
+    for group in cloud.owned_by(AffinityGroup, account):
+        remove(cloud, group)

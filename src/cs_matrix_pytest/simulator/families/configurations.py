@@ -1,0 +1,365 @@
+"""Global settings and their values per zone, cluster, pool, domain and account (ConfigurationManagerImpl)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.access import check_domain, check_owner
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.configuration import Setting
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
+from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
+from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, ManagementServer, StoragePool, Zone
+from cs_matrix_pytest.simulator.registry import Answer, Family
+from cs_matrix_pytest.simulator.setting_scopes import DOUBLES, LONGS, SCOPED
+from cs_matrix_pytest.simulator.store import Resource
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("configurations")
+
+SCOPE_PARAMETERS: tuple[tuple[str, str, type[Resource]], ...] = (
+    ("zoneid", "zone", Zone),
+    ("clusterid", "cluster", Cluster),
+    ("accountid", "account", Account),
+    ("domainid", "domain", Domain),
+    ("storageid", "storagepool", StoragePool),
+    ("imagestoreuuid", "imagestore", ImageStore),
+    ("imagestoreid", "imagestore", ImageStore),
+    ("managementserverid", "managementserver", ManagementServer),
+)
+"""The parameters that name a scope: parameter, scope, class."""
+CLUSTER_DETAILS = {
+    "cpu.overprovisioning.factor": "cpuOvercommitRatio",
+    "mem.overprovisioning.factor": "memoryOvercommitRatio",
+}
+"""Settings that a cluster keeps as details of its own."""
+POSITIVE = frozenset(
+    [
+        "event.purge.interval",
+        "account.cleanup.interval",
+        "alert.wait",
+        "consoleproxy.capacityscan.interval",
+        "expunge.interval",
+        "host.stats.interval",
+        "network.gc.interval",
+        "ping.interval",
+        "snapshot.poll.interval",
+        "storage.stats.interval",
+        "storage.cleanup.interval",
+        "wait",
+        "xenserver.heartbeat.interval",
+        "xenserver.heartbeat.timeout",
+        "ovm3.heartbeat.interval",
+        "ovm3.heartbeat.timeout",
+        "incorrect.login.attempts.allowed",
+        "vm.password.length",
+        "externaldhcp.vmip.retrieval.interval",
+        "externaldhcp.vmip.max.retry",
+        "externaldhcp.vmipFetch.threadPool.max",
+        "remote.access.vpn.psk.length",
+        "storage.pool.disk.wait",
+        "storage.pool.client.timeout",
+        "storage.pool.client.max.connections",
+        "vm.userdata.max.length",
+    ]
+)
+"""Whole numbers that must be above zero (populateConfigValuesForValidationSet)."""
+WEIGHTS = frozenset(
+    [
+        "cluster.cpu.allocated.capacity.notificationthreshold",
+        "cluster.storage.allocated.capacity.notificationthreshold",
+        "cluster.storage.capacity.notificationthreshold",
+        "cluster.memory.allocated.capacity.notificationthreshold",
+        "zone.virtualnetwork.publicip.capacity.notificationthreshold",
+        "pod.privateip.capacity.notificationthreshold",
+        "zone.secstorage.capacity.notificationthreshold",
+        "zone.vlan.capacity.notificationthreshold",
+        "zone.directnetwork.publicip.capacity.notificationthreshold",
+        "cluster.localStorage.capacity.notificationthreshold",
+        "pool.storage.allocated.capacity.disablethreshold",
+        "pool.storage.capacity.disablethreshold",
+        "pool.storage.allocated.resize.capacity.disablethreshold",
+        "cluster.cpu.allocated.capacity.disablethreshold",
+        "cluster.memory.allocated.capacity.disablethreshold",
+        "agent.load.threshold",
+        "vm.user.dispersion.weight",
+        "secondary.storage.capacity.threshold",
+        "drs.imbalance",
+        "drs.imbalance.condensed.skip.threshold",
+        "host.capacityType.to.order.clusters.cputomemoryweight",
+    ]
+)
+"""Shares between 0 and 1; checked where the setting is a Float (validateValueRange)."""
+INTEGERS = ("Number", "Range")
+
+
+@family.on_fresh_install
+def default_settings(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+    columns, rows = fresh["configurations"]["columns"], fresh["configurations"]["rows"]
+    name, value, default = (columns.index(column) for column in ("name", "value", "defaultvalue"))
+    settings = cloud.configuration.settings
+    for row in rows:
+        settings[row[name]] = Setting(row[name], row[value], row[default], dict(zip(columns, row)))
+
+
+def setting_view(setting: Setting, value: str | None, scope: str | None) -> dict[str, Any]:
+    """A setting as answers show it, with its value in the scope that was asked for."""
+    shown = sentence(setting.name)
+    fields = {
+        **setting.facts,
+        "value": value,
+        "defaultvalue": setting.default,
+        "description": shown,
+        "displaytext": shown,
+        "scope": scope,
+    }
+    return {key: content for key, content in fields.items() if content is not None}
+
+
+def sentence(name: str) -> str:
+    """A setting's display text follows from its name: ``Network gc wait`` for ``network.gc.wait``."""
+    text = name.replace(".", " ").replace("-", " ")
+    return text[:1].upper() + text[1:]
+
+
+def scope_of(call: Call) -> tuple[str | None, Resource | None]:
+    """The one scope that a request names, and the resource; users and domain admins have theirs by default."""
+    named = [
+        (scope, call.one(kind, parameter))
+        for parameter, scope, kind in SCOPE_PARAMETERS
+        if parameter in call.command.params and parameter in call
+    ]
+    caller = call.account
+    if not named or not {"account", "domain"} & {scope for scope, _ in named}:
+        if caller.type == AccountType.DOMAIN_ADMIN:
+            named.append(("domain", caller.domain))
+        elif caller.is_normal:
+            named.append(("account", caller))
+    if len(named) > 1:
+        raise InvalidParameterValue("cannot handle multiple IDs, provide only one ID corresponding to the scope")
+    if not named:
+        return None, None
+    scope, resource = named[0]
+    if isinstance(resource, Account):
+        check_owner(caller, resource)
+    elif isinstance(resource, Domain):
+        check_domain(caller, resource)
+    return scope, resource
+
+
+def value_in(cloud: Cloud, setting: Setting, resource: Resource | None) -> str | None:
+    """A setting's value for a resource: its own, or what it takes over from where it belongs, or the global one."""
+    detail = CLUSTER_DETAILS.get(setting.name)
+    if isinstance(resource, Cluster) and detail in resource.details:
+        return resource.details[detail or ""]
+    for owner in _lookup_chain(cloud, resource):
+        if owner.id in setting.overrides:
+            return setting.overrides[owner.id]
+    return setting.value
+
+
+def _lookup_chain(cloud: Cloud, resource: Resource | None) -> list[Resource]:
+    chain: list[Resource] = [] if resource is None else [resource]
+    if isinstance(resource, (Cluster, StoragePool)):
+        chain += [each for each in (getattr(resource, "cluster", None), resource.zone) if each is not None]
+    domain = (
+        resource.domain if isinstance(resource, Account) else resource.parent if isinstance(resource, Domain) else None
+    )
+    if isinstance(resource, Account) and not cloud.configuration.flag("enable.account.settings.for.domain"):
+        domain = None
+    while domain is not None:
+        chain.append(domain)
+        domain = domain.parent
+    return chain
+
+
+def has_scope(cloud: Cloud, name: str, scope: str) -> bool:
+    """True where a setting can have a value in a scope."""
+    if name in SCOPED.get(scope, ()):
+        return True
+    for_domains = cloud.configuration.flag("enable.account.settings.for.domain")
+    return scope == "domain" and for_domains and name in SCOPED["account"]
+
+
+@family.command("listConfigurations", object_name="configuration")
+def list_configurations(call: Call) -> Answer:
+    cloud, (scope, resource) = call.cloud, scope_of(call)
+    _check_group(cloud, call)
+    rows = []
+    for setting in sorted(cloud.configuration.settings.values(), key=lambda each: each.name):
+        if scope is not None and not has_scope(cloud, setting.name, scope):
+            continue
+        if _matches(setting, call):
+            rows.append(setting)
+    listing = page(call, rows)
+    return (
+        {
+            "count": listing.total,
+            "configuration": [setting_view(row, value_in(cloud, row, resource), scope) for row in listing.rows],  # type: ignore[arg-type]
+        }
+        if listing.total
+        else {}
+    )
+
+
+def _matches(setting: Setting, call: Call) -> bool:
+    facts = setting.facts
+    keyword = call.get("keyword", "").lower()
+    return (
+        call.get("name", "").lower() in setting.name.lower()
+        and call.get("category", facts.get("category")) == facts.get("category")
+        and call.get("group", facts.get("group")) == facts.get("group")
+        and call.get("subgroup", facts.get("subgroup")) == facts.get("subgroup")
+        and call.get("parent", facts.get("parent")) == facts.get("parent")
+        and (
+            not keyword
+            or any(
+                keyword in str(text or "").lower()
+                for text in (setting.name, facts.get("component"), facts.get("category"), setting.value)
+            )
+        )
+    )
+
+
+def _check_group(cloud: Cloud, call: Call) -> None:
+    settings = cloud.configuration.settings.values()
+    for parameter, called in (("group", "group"), ("subgroup", "subgroup")):
+        wanted = call.get(parameter)
+        if wanted is not None and not any(setting.facts.get(parameter) == wanted for setting in settings):
+            raise ParameterError(f"Invalid configuration {called}: {wanted}")
+    if "subgroup" in call and "group" not in call:
+        raise ParameterError("Configuration group name must be specified with the subgroup name")
+
+
+def setting_named(call: Call) -> Setting:
+    """The setting that a request names."""
+    name = call["name"]
+    setting = call.cloud.configuration.settings.get(name)
+    if setting is None:
+        raise InvalidParameterValue(f"Config parameter with name {name} doesn't exist")
+    return setting
+
+
+@family.command("updateConfiguration", object_name="configuration")
+def update_configuration(call: Call) -> Answer:
+    if not call["name"]:
+        raise ParameterError("Empty configuration name provided")
+    if call["name"].lower() == "dynamic.apichecker.enabled":
+        raise ParameterError("Restricted configuration update not allowed")
+    setting, value = setting_named(call), call.get("value")
+    if value is None:
+        raise InvalidParameterValue(f"The new value for the [{setting.name}] configuration must be given.")
+    if setting.facts.get("category") == "System" and not call.is_root_admin:
+        raise InternalError("Only Root Admin is allowed to edit this configuration.")
+    scope, resource = scope_of(call)
+    value = value.lower() if setting.facts.get("type") == "Boolean" else value
+    if scope is not None and not has_scope(call.cloud, setting.name, scope):
+        raise InvalidParameterValue(f"Invalid scope id provided for the parameter {setting.name}")
+    check_value(setting, value)
+    keep(setting, resource, value)
+    # Whatever the scope, the answer shows the global value.
+    return {"configuration": setting_view(setting, setting.value, scope)}
+
+
+def keep(setting: Setting, resource: Resource | None, value: str | None) -> None:
+    """Set a value, or take a resource's own value away with None."""
+    detail = CLUSTER_DETAILS.get(setting.name)
+    if resource is None:
+        setting.value = value
+    elif isinstance(resource, Cluster) and detail:
+        resource.details[detail] = value if value is not None else setting.value or "1.0"
+    elif value is None:
+        setting.overrides.pop(resource.id, None)
+    else:
+        setting.overrides[resource.id] = value
+
+
+def java_type(setting: Setting) -> str:
+    """The Java class of a setting's value."""
+    kind = setting.facts.get("type")
+    if kind in INTEGERS:
+        return "Long" if setting.name in LONGS else "Double" if setting.name in DOUBLES else "Integer"
+    if kind == "Decimal":
+        return "Double" if setting.name in DOUBLES else "Float"
+    return "Boolean" if kind == "Boolean" else "String"
+
+
+def check_value(setting: Setting, value: str) -> None:
+    """Raise InvalidParameterValue unless a setting can have this value (validateConfigurationValue)."""
+    name, kind = setting.name, java_type(setting)
+    if not _is_valid(kind, value):
+        raise InvalidParameterValue(f"Value [{value}] is not a valid [class java.lang.{kind}].")
+    if kind == "Float" and name in CLUSTER_DETAILS and float(value) <= 0:
+        raise InvalidParameterValue(f"Value for configuration [{name}] should be greater than 0.")
+    if kind == "Float" and name in WEIGHTS and not 0 <= float(value) <= 1:
+        raise InvalidParameterValue(f"Please enter a value between 0 and 1 for the configuration parameter: [{name}].")
+    if kind == "Integer" and name in POSITIVE:
+        if int(value) <= 0:
+            raise InvalidParameterValue(f"Please enter a positive value for the configuration parameter: [{name}].")
+        if name == "vm.password.length" and int(value) < 6:
+            raise InvalidParameterValue(
+                f"Please enter a value greater than 5 for the configuration parameter: [{name}]."
+            )
+    if name == "secstorage.allowed.internal.sites" and value:
+        for each in value.split(","):
+            if not (ipv4.is_address(each) or ipv4.is_cidr(each) or ":" in each):
+                raise InvalidParameterValue(f"Invalid CIDR {each} value specified for the config {name}.")
+    if name == "commands.timeout":
+        _check_timeouts(value)
+
+
+def _is_valid(kind: str, value: str) -> bool:
+    limits = {"Integer": 2**31, "Long": 2**63}
+    try:
+        if kind in limits:
+            return -limits[kind] <= int(value) < limits[kind]
+        if kind in ("Float", "Double"):
+            return abs(float(value)) != float("inf")
+    except ValueError:
+        return False
+    return kind != "Boolean" or value in ("true", "false")
+
+
+def _check_timeouts(value: str) -> None:
+    for command in filter(None, (each.strip() for each in value.split(","))):
+        name, equals, number = command.partition("=")
+        if not equals:
+            raise InvalidParameterValue(f"Validation failed: Command '{command}' does not contain '='.")
+        if not number.strip() or "=" in number:
+            raise InvalidParameterValue(f"Validation failed: Command '{command}' is not properly formatted.")
+        if not name.strip():
+            raise InvalidParameterValue(f"Validation failed: Command name is missing in '{command}'.")
+        name, number = name.strip(), number.strip()
+        try:
+            seconds = int(number)
+        except ValueError:
+            raise InvalidParameterValue(
+                f"Validation failed: The value for command '{name}' is not a valid integer. Invalid value: {number}"
+            ) from None
+        if seconds <= 0:
+            raise InvalidParameterValue(
+                f"Validation failed: The value for command '{name}' is not greater than 0. Invalid value: {seconds}"
+            )
+
+
+@family.command("resetConfiguration", object_name="configuration")
+def reset_configuration(call: Call) -> Answer:
+    setting = setting_named(call)
+    scope, resource = scope_of(call)
+    if scope is not None and not has_scope(call.cloud, setting.name, scope):
+        raise InvalidParameterValue(f"Invalid scope id provided for the parameter {setting.name}")
+    keep(setting, resource, setting.default if resource is None else None)
+    return {"configuration": setting_view(setting, value_in(call.cloud, setting, resource), scope)}
+
+
+@family.command("listConfigurationGroups", object_name="configurationgroup")
+def list_configuration_groups(call: Call) -> Answer:
+    wanted = call.get("group")
+    rows = [group for group in fixed_rows("listConfigurationGroups") if wanted in (None, group["name"])]
+    return page(call, rows)

@@ -1,0 +1,143 @@
+"""Events: what happened, who did it, to what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator.access import check_access, scoping
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.iam import AccountType
+from cs_matrix_pytest.simulator.models.jobs import Event
+from cs_matrix_pytest.simulator.parameters import UUID
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.views import owner_fields, when
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("events")
+
+STATES = ("Created", "Scheduled", "Started", "Completed")
+
+
+@family.view(Event)
+def event_view(event: Event, _call: Call) -> dict[str, Any]:
+    resource: Any = event.resource if event.resource_type else None
+    return {
+        "id": event.id,
+        "username": event.user.username,
+        "type": event.type,
+        "level": event.level,
+        "description": event.description,
+        **owner_fields(event.account),
+        "resourceid": resource.id if resource else None,
+        "resourcetype": event.resource_type if resource else None,
+        "resourcename": getattr(resource, "name", None),
+        "created": when(event.created),
+        "state": event.state,
+        "parentid": event.parent.id if event.parent else None,
+        "archived": True if event.archived else None,
+    }
+
+
+@family.command("listEvents")
+def list_events(call: Call) -> Answer:
+    state = call.get("state")
+    if state is not None and state not in STATES:
+        raise InvalidParameterValue(f"Invalid state specified: {state}")
+    resource = _resource(call)
+    scope, first, keyword = scoping(call), call.get("startid"), call.get("keyword", "").lower()
+    rows = [
+        row
+        for row in call.cloud.store.table(Event)
+        if scope.admits(row.account)
+        and ("id" not in call or call["id"] is row)
+        and (first is None or row is first or row.parent is first)
+        and row.type == call.get("type", row.type)
+        and row.level == call.get("level", row.level)
+        and row.state == (state or row.state)
+        and ("startdate" not in call or row.created >= call["startdate"])
+        and ("enddate" not in call or row.created <= call["enddate"])
+        and (resource is None or row.resource is resource)
+        and (row.resource_type or "").lower() == call.get("resourcetype", row.resource_type or "").lower()
+        and ("id" in call or row.archived is call.flag("archived"))
+        and any(keyword in text.lower() for text in (row.type, row.description, row.level))
+    ]
+    if "entrytime" in call and "duration" in call:
+        rows = []
+    # Newest second first; what happened within one second stays in its order.
+    return page(call, sorted(rows, key=lambda row: -row.created.timestamp()))
+
+
+def _resource(call: Call) -> Resource | None:
+    id = call.get("resourceid")
+    if id is None:
+        return None
+    if "resourcetype" not in call:
+        raise InvalidParameterValue("resourceid parameter must be used with resourcetype parameter")
+    if UUID.fullmatch(id):
+        for kind in call.cloud.registry.views:
+            found = call.cloud.store.table(kind).get(id, removed=True)
+            if found is not None:
+                check_access(call.cloud, call.account, found, "ListEntry")
+                return found
+    raise InvalidParameterValue("Invalid resourceid")
+
+
+@family.command("listEventTypes", object_name="eventtype")
+def list_event_types(call: Call) -> Answer:
+    types = [row.name for row in call.cloud.store.table(EventType)]
+    return {"count": len(types), "eventtype": [{"name": name} for name in types]}
+
+
+@family.on_fresh_install
+def known_event_types(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+    for row in fresh["lists"]["listEventTypes"]["eventtype"]:
+        cloud.store.add(EventType(name=row["name"]))
+
+
+def _chosen(call: Call) -> list[Event] | None:
+    """The events that an archival or deletion means, among those of the caller; None where an id is of none."""
+    account, ids = call.account, call.get("ids")
+    if not ids and not any(name in call for name in ("type", "startdate", "enddate")):
+        raise ParameterError("either ids, type, startdate or enddate must be specified")
+    if "startdate" in call and "enddate" not in call:
+        raise ParameterError("enddate must be specified with startdate parameter")
+    mine = (
+        (lambda row: row.account is account)
+        if account.type in (AccountType.NORMAL, AccountType.PROJECT)
+        else (lambda row: account.domain.contains(row.account.domain))
+    )
+    rows = call.cloud.store.table(Event).where(
+        lambda row: mine(row)
+        and not row.archived
+        and (not ids or row in ids)
+        and row.type == call.get("type", row.type)
+        and ("startdate" not in call or row.created >= call["startdate"])
+        and ("enddate" not in call or row.created <= call["enddate"])
+    )
+    return None if ids and len(rows) < len(ids) else rows
+
+
+@family.command("archiveEvents")
+def archive_events(call: Call) -> Answer:
+    rows = _chosen(call)
+    if rows is None:
+        raise ParameterError("Unable to archive Events, one or more parameters has invalid values")
+    for row in rows:
+        row.archived = True
+    return Success()
+
+
+@family.command("deleteEvents")
+def delete_events(call: Call) -> Answer:
+    rows = _chosen(call)
+    if rows is None:
+        raise ParameterError("Unable to delete Events, one or more parameters has invalid values")
+    for row in rows:
+        call.cloud.store.remove(row)
+    return Success()

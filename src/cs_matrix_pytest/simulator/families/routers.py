@@ -1,0 +1,421 @@
+"""Virtual routers: made for networks and VPCs, started, stopped and shown (VirtualNetworkApplianceManagerImpl)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.access import check_access, check_owner
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import (
+    InsufficientCapacity,
+    InvalidParameterValue,
+    PermissionDenied,
+    ResourceUnavailable,
+)
+from cs_matrix_pytest.simulator.families import nics
+from cs_matrix_pytest.simulator.families.addresses import mac, netmask_of
+from cs_matrix_pytest.simulator.families.capacity import Demand, loads, pick_hosts
+from cs_matrix_pytest.simulator.families.service_offerings import system_offering
+from cs_matrix_pytest.simulator.families.templates import system_template
+from cs_matrix_pytest.simulator.models.iam import Account
+from cs_matrix_pytest.simulator.models.infra import Host, SystemNetwork
+from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic, Vpc
+from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
+from cs_matrix_pytest.simulator.registry import Answer, Family, Scope
+from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.views import owner_fields
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("routers")
+
+MIB = 1024**2
+ROUTER_PROVIDERS = frozenset({"VirtualRouter", "VpcVirtualRouter"})
+CONTROL_GATEWAY, CONTROL_NETMASK, CONTROL_BASE = "169.254.0.1", "255.255.0.0", "169.254.0.10"
+REDUNDANT_STATES = ("PRIMARY", "BACKUP")
+TEMPLATE_VERSION = "4.10.0"
+
+
+def has_router(network: Network) -> bool:
+    """True where a virtual router serves a network."""
+    return any(ROUTER_PROVIDERS & set(names) for names in network.offering.service_providers.values())
+
+
+def routers_of(cloud: Cloud, network: Network) -> list[Router]:
+    """The routers that serve a network: its VPC's, or its own."""
+    if network.vpc is not None:
+        return routers_of_vpc(cloud, network.vpc)
+    return [router for router in cloud.store.table(Router) if network in router.networks]
+
+
+def routers_of_vpc(cloud: Cloud, vpc: Vpc) -> list[Router]:
+    return cloud.store.table(Router).where(vpc=vpc)
+
+
+def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -> None:
+    """Have a network's routers run: make those that it has not, start the others, plug them in."""
+    if not has_router(network):
+        return
+    wanted = 2 if network.redundant or (network.vpc is not None and network.vpc.redundant) else 1
+    routers = routers_of(cloud, network)
+    for index in range(len(routers), wanted):
+        router = _new(cloud, network.account, network, network.vpc, index if wanted == 2 else None)
+        router.public = router.public or public_nic(cloud, router, source_nat)
+        routers.append(router)
+    for router in routers:
+        plug(cloud, router, network)
+        if router.state != "Running":
+            start(cloud, router)
+
+
+def deploy_for_vpc(cloud: Cloud, vpc: Vpc, source_nat: PublicIp | None) -> None:
+    """Have a VPC's routers run."""
+    wanted = 2 if vpc.redundant else 1
+    routers = routers_of_vpc(cloud, vpc)
+    for index in range(len(routers), wanted):
+        router = _new(cloud, vpc.account, None, vpc, index if wanted == 2 else None)
+        router.public = public_nic(cloud, router, source_nat)
+        routers.append(router)
+    for router in routers:
+        if router.state != "Running":
+            start(cloud, router)
+
+
+def router_offering(cloud: Cloud, network: Network | None, vpc: Vpc | None) -> ServiceOffering | None:
+    """What a router gets: the offering of its network's (or VPC's) offering, else the default."""
+    named = network.offering.service_offering if network else vpc.offering.service_offering if vpc else None
+    return named or system_offering(cloud, "domainrouter")
+
+
+def _new(cloud: Cloud, owner: Account, network: Network | None, vpc: Vpc | None, index: int | None) -> Router:
+    zone = network.zone if network else vpc.zone if vpc else None
+    assert zone is not None
+    router = cloud.store.add(
+        Router(
+            account=owner,
+            name="",
+            zone=zone,
+            state="Stopped",
+            vpc=vpc,
+            is_redundant=index is not None,
+            redundant_state="UNKNOWN" if index is None else REDUNDANT_STATES[index],
+            service_offering=router_offering(cloud, network, vpc),
+        )
+    )
+    router.name = f"r-{router.number}-VM"
+    try:
+        start(cloud, router)
+    except InsufficientCapacity:
+        cloud.store.remove(router)
+        raise
+    return router
+
+
+def start(cloud: Cloud, router: Router) -> None:
+    """Start a router on a host that has room for it. Raises InsufficientCapacity."""
+    offering = router.service_offering
+    assert isinstance(offering, ServiceOffering)
+    zone = router.zone
+    hosts = [host for host in cloud.store.table(Host) if host.zone is zone and host.type == "Routing"]
+    carried = loads(cloud)
+    for hypervisor in dict.fromkeys(host.hypervisor for host in hosts):
+        demand = Demand(
+            zone=zone,
+            hypervisor=hypervisor,
+            cpu=(offering.cpu_number or 1) * (offering.cpu_speed or 0),
+            memory=(offering.memory or 0) * MIB,
+        )
+        for host in pick_hosts(hosts, carried, demand):
+            router.host, router.pod, router.state = host, host.pod, "Running"
+            router.scripts_version = new_uuid()
+            router.control = control_nic(cloud, router)
+            return
+    raise InsufficientCapacity(
+        f'Unable to create a deployment for VM instance {{"id":{router.number},"instanceName":"{router.name}",'
+        f'"type":"DomainRouter","uuid":"{router.id}"}}'
+    )
+
+
+def control_nic(cloud: Cloud, router: Router) -> SystemNic | None:
+    """A router's link-local interface; it gets a new address at every start."""
+    network = cloud.store.table(SystemNetwork).first(zone=router.zone, traffic_type="Control")
+    if network is None:
+        return None
+    address = ipv4.to_text(ipv4.to_int(CONTROL_BASE) + router.number % 60000)
+    return SystemNic(
+        id=router.control.id if router.control else new_uuid(),
+        network=network,
+        ip_address=address,
+        mac_address="0e:00:" + ":".join(f"{octet:02x}" for octet in ipv4.to_int(address).to_bytes(4, "big")),
+        gateway=CONTROL_GATEWAY,
+        netmask=CONTROL_NETMASK,
+    )
+
+
+def public_nic(cloud: Cloud, router: Router, ip: PublicIp | None) -> SystemNic | None:
+    """A router's interface to the outside, with its source NAT address."""
+    network = cloud.store.table(SystemNetwork).first(zone=router.zone, traffic_type="Public")
+    if ip is None or network is None:
+        return None
+    return SystemNic(
+        id=new_uuid(),
+        network=network,
+        ip_address=ip.address,
+        mac_address=mac(0x1E, router.number << 16 | ipv4.to_int(ip.address) & 0xFFFF),
+        gateway=ip.range.gateway or "",
+        netmask=ip.range.netmask or "",
+        vlan=f"vlan://{ip.range.vlan.removeprefix('vlan://')}",
+    )
+
+
+def plug(cloud: Cloud, router: Router, network: Network) -> None:
+    """Give a router a NIC in a guest network, at the gateway's address where it is the gateway."""
+    if network in router.networks:
+        return
+    if network.supports("SourceNat") and not router.is_redundant and network.cidr:
+        nic = nics.plug(cloud, network, network.gateway, None, None, netmask_of(network.cidr))
+    else:
+        nic = nics.allocate(cloud, network)
+    if network.vpc is not None:
+        nic.gateway = network.gateway
+    router.nics.append(nic)
+
+
+def unplug(cloud: Cloud, router: Router, network: Network) -> None:
+    """Take a router out of a guest network."""
+    for nic in [nic for nic in router.nics if nic.network is network]:
+        router.nics.remove(nic)
+        cloud.store.remove(nic)
+
+
+def stop(router: Router) -> None:
+    router.state, router.host = "Stopped", None
+
+
+def destroy(cloud: Cloud, router: Router) -> None:
+    """Remove a router and its NICs; its public addresses stay its owner's."""
+    for nic in router.nics:
+        cloud.store.remove(nic)
+    router.nics, router.public, router.control = [], None, None
+    router.state, router.host = "Destroyed", None
+    cloud.store.remove(router)
+
+
+def destroy_all(cloud: Cloud, routers: Iterable[Router]) -> None:
+    for router in list(routers):
+        destroy(cloud, router)
+
+
+@family.access_check(Router)
+def check_router(cloud: Cloud, account: Account, router: Router, access: str | None) -> None:
+    """Its owner and the admins above, and whoever operates all of its guest networks (checkRouterPermissions)."""
+    try:
+        check_owner(account, router.account)
+    except PermissionDenied:
+        if not router.networks:
+            raise
+        for network in router.networks:
+            check_access(cloud, account, network, "OperateEntry")
+
+
+@family.view(Router)
+def router_view(router: Router, call: Call) -> dict[str, Any]:
+    host, zone, pod = router.host, router.zone, router.pod
+    offering = router.service_offering if isinstance(router.service_offering, ServiceOffering) else None
+    running = router.state == "Running"
+    template = system_template(call.cloud, zone, hypervisor_of(call.cloud, router))
+    shown: dict[str, Any] = {
+        "id": router.id,
+        "zoneid": zone.id,
+        "zonename": zone.name,
+        "dns1": zone.dns1,
+        "dns2": zone.dns2,
+        "name": router.name,
+        "podid": pod.id if pod else None,
+        "podname": pod.name if pod else None,
+        "hostid": host.id if host else None,
+        "hostname": host.name if host else None,
+        "hostcontrolstate": "Enabled" if host else None,
+        "hypervisor": host.hypervisor if host else None,
+        "templateid": template.id if template else None,
+        "templatename": template.name if template else None,
+        "created": router.created.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "state": router.state,
+        **owner_fields(router.account),
+        "serviceofferingid": offering.id if offering else None,
+        "serviceofferingname": offering.name if offering else None,
+        "isredundantrouter": router.is_redundant,
+        "redundantstate": router.redundant_state if running or not router.is_redundant else "UNKNOWN",
+        "version": TEMPLATE_VERSION,
+        "scriptsversion": router.scripts_version,
+        "vpcid": router.vpc.id if router.vpc else None,
+        "vpcname": router.vpc.name if router.vpc else None,
+        "role": router.role,
+        "nic": nic_rows(router),
+        "requiresupgrade": False,
+        "healthchecksfailed": False,
+        "softwareversion": router.software_version,
+        "arch": "x86_64",
+        "hasannotations": False,
+    }
+    if router.control:
+        shown["linklocalnetworkid"] = router.control.network.id
+        if running:
+            shown |= {
+                "linklocalip": router.control.ip_address,
+                "linklocalmacaddress": router.control.mac_address,
+                "linklocalnetmask": router.control.netmask,
+            }
+    if router.public:
+        shown |= {
+            "gateway": router.public.gateway,
+            "publicip": router.public.ip_address,
+            "publicmacaddress": router.public.mac_address,
+            "publicnetmask": router.public.netmask,
+            "publicnetworkid": router.public.network.id,
+        }
+    if router.nics:
+        nic = router.nics[-1]
+        shown |= {
+            "guestipaddress": nic.ip_address,
+            "guestmacaddress": nic.mac_address,
+            "guestnetmask": nic.netmask,
+            "guestnetworkid": nic.network.id,
+            "guestnetworkname": nic.network.name,
+            "networkdomain": nic.network.network_domain,
+        }
+    return shown
+
+
+def hypervisor_of(cloud: Cloud, router: Router) -> str:
+    """The hypervisor that a router runs on, or would."""
+    host = router.host or cloud.store.table(Host).first(zone=router.zone, type="Routing")
+    return host.hypervisor if host else cloud.hypervisor
+
+
+def nic_rows(router: Router) -> list[dict[str, Any]]:
+    """A router's interfaces in the order that it has them: a VPC's guest networks come last."""
+    running = router.state == "Running"
+    guests = [
+        nics.nic_fields(nic, up=running) | {"mtu": nic.network.private_mtu, "isdefault": not router.public and index == 0}
+        for index, nic in enumerate(router.nics)
+    ]
+    system = []
+    if router.control:
+        control = system_nic_fields(router.control, "Control")
+        if not running:
+            control = {name: control[name] for name in ("id", "networkid", "traffictype", "isdefault", "enabled")}
+        system.append(control)
+    if router.public:
+        mtu = router.vpc.public_mtu if router.vpc else router.networks[0].public_mtu if router.nics else 1500
+        system.append(system_nic_fields(router.public, "Public") | {"isdefault": True, "mtu": mtu})
+    return system + guests if router.vpc else guests + system
+
+
+def system_nic_fields(nic: SystemNic, traffic_type: str) -> dict[str, Any]:
+    on_vlan = {"isolationuri": nic.vlan, "broadcasturi": nic.vlan} if nic.vlan else {}
+    return {
+        "id": nic.id,
+        "networkid": nic.network.id,
+        "netmask": nic.netmask,
+        "gateway": nic.gateway,
+        "ipaddress": nic.ip_address,
+        **on_vlan,
+        "traffictype": traffic_type,
+        "isdefault": False,
+        "macaddress": nic.mac_address,
+        "enabled": True,
+    }
+
+
+family.listing(
+    "listRouters",
+    Router,
+    scope=Scope.OWNER,
+    newest_first=True,
+    filters={
+        "networkid": lambda router, network, call: network in router.networks,
+        "clusterid": lambda router, cluster, call: router.host is not None and router.host.cluster is cluster,
+        "forvpc": lambda router, wanted, call: (router.vpc is not None) is wanted,
+        "version": lambda router, version, call: version == TEMPLATE_VERSION,
+        "arch": lambda router, arch, call: arch == "x86_64",
+        "healthchecksfailed": lambda router, failed, call: not failed,
+        "fetchhealthcheckresults": lambda router, wanted, call: True,
+    },
+)
+
+
+def operated(call: Call) -> Router:
+    """The router that a command is about, if the caller may operate it."""
+    router = call.params.get("id")
+    if not isinstance(router, Router) or router not in call.cloud.store:
+        raise InvalidParameterValue("Can't find router by id")
+    check_access(call.cloud, call.account, router)
+    return router
+
+
+@family.command("startRouter")
+def start_router(call: Call) -> Answer:
+    router = operated(call)
+    if router.state != "Running":
+        start(call.cloud, router)
+    return router
+
+
+@family.command("stopRouter")
+def stop_router(call: Call) -> Answer:
+    router = operated(call)
+    stop(router)
+    return router
+
+
+@family.command("rebootRouter")
+def reboot_router(call: Call) -> Answer:
+    router = operated(call)
+    if router.state != "Running":
+        raise ResourceUnavailable(f"Unable to reboot domR, it is not in right state {router.state}")
+    stop(router)
+    start(call.cloud, router)
+    return router
+
+
+@family.command("destroyRouter")
+def destroy_router(call: Call) -> Answer:
+    router = operated(call)
+    destroy(call.cloud, router)
+    return router
+
+
+@family.command("changeServiceForRouter")
+def change_service_for_router(call: Call) -> Answer:
+    router, offering = operated(call), call.one(ServiceOffering, "serviceofferingid")
+    if router.service_offering is offering:
+        return router
+    if not offering.is_system:
+        raise InvalidParameterValue(f"Cannot upgrade router vm to a non system service offering {describe(offering)}")
+    if router.state != "Stopped":
+        raise InvalidParameterValue(
+            f"Unable to upgrade router {router.name} in state {router.state}; "
+            "make sure the router is stopped and not in an error state before upgrading."
+        )
+    router.service_offering = offering
+    return router
+
+
+def describe(offering: ServiceOffering) -> str:
+    """A service offering as error texts name it."""
+    return f'ServiceOffering {{"id":{offering.number},"name":"{offering.name}","uuid":"{offering.id}"}}'
+
+
+@family.command("getRouterHealthCheckResults")
+def router_health(call: Call) -> Answer:
+    router = call.params.get("routerid")
+    if not isinstance(router, Router) or router not in call.cloud.store:
+        raise InvalidParameterValue("Unable to find router by id")
+    check_access(call.cloud, call.account, router)
+    return {"routerhealthchecks": {"routerid": router.id, "healthchecks": []}}
+
+

@@ -1,0 +1,89 @@
+"""Instance groups: names for sets of virtual machines (UserVmManagerImpl.createVmGroup and its kin)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator.access import check_access, owner_of_new
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.models.iam import Account
+from cs_matrix_pytest.simulator.models.vm import InstanceGroup, UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.views import owner_fields, when
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("instance groups")
+family.listing("listInstanceGroups", InstanceGroup, scope=Scope.OWNER, keyword=("name",))
+
+
+@family.view(InstanceGroup)
+def group_view(group: InstanceGroup, call: Call) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "name": group.name,
+        **owner_fields(group.account),
+        "created": when(group.created),
+        "hasannotations": False,
+    }
+
+
+@family.command("createInstanceGroup")
+def create_group(call: Call) -> Answer:
+    owner, name = owner_of_new(call), call["name"]
+    check_access(call.cloud, call.account, owner)
+    if call.cloud.store.table(InstanceGroup).first(account=owner, name=name):
+        raise InvalidParameterValue(
+            f"Unable to create Instance group, a group with name {name} already exists for Account {owner.name}"
+        )
+    return call.cloud.store.add(InstanceGroup(account=owner, name=name))
+
+
+def group_named(cloud: Cloud, owner: Account, name: str) -> InstanceGroup:
+    """An account's group of this name, a new one where there is none yet."""
+    found = cloud.store.table(InstanceGroup).first(account=owner, name=name)
+    return found or cloud.store.add(InstanceGroup(account=owner, name=name))
+
+
+@family.command("updateInstanceGroup")
+def update_group(call: Call) -> Answer:
+    group, name = _one(call), call.get("name")
+    check_access(call.cloud, call.account, group)
+    if name is not None:
+        other = call.cloud.store.table(InstanceGroup).first(account=group.account, name=name)
+        if other is not None and other is not group:
+            raise InvalidParameterValue(
+                f"Unable to update instance group, a group with name {name} already exists for account"
+            )
+        group.name = name
+    return group
+
+
+def _one(call: Call) -> InstanceGroup:
+    group = call.params.get("id")
+    if isinstance(group, InstanceGroup) and group in call.cloud.store:
+        return group
+    raise InvalidParameterValue(f"unable to find an Instance group with ID {getattr(group, 'number', group)}")
+
+
+@family.command("deleteInstanceGroup")
+def delete_group(call: Call) -> Answer:
+    group = _one(call)
+    check_access(call.cloud, call.account, group)
+    remove(call.cloud, group)
+    return Success()
+
+
+def remove(cloud: Cloud, group: InstanceGroup) -> None:
+    """Delete a group; its VMs are in none then."""
+    for vm in cloud.store.table(UserVm).where(group=group):
+        vm.group = None
+    cloud.store.remove(group)
+
+
+@family.on_account_removal
+def remove_groups_of(cloud: Cloud, account: Account) -> None:
+    for group in cloud.owned_by(InstanceGroup, account):
+        remove(cloud, group)
