@@ -29,7 +29,6 @@ def _import_all() -> None:
         "jsonschema",
         "junitparser",
         "mysql.connector",
-        "nose.plugins.attrib",
         "paramiko",
         "requests",
         "rich.console",

@@ -120,6 +120,8 @@ class _Shell:
             encoding="utf-8",
         )
         self._seen = 0
+        # As in an interactive shell: a background job is one process group, and can be ended as one.
+        self._bash.stdin.write("set -m\n")
 
     def __enter__(self) -> _Shell:
         return self

@@ -97,14 +97,15 @@ class TestParameters:
             assert error.code == 431
 
 
-class TestLists:
-    @pytest.fixture(scope="class")
-    def domains(self) -> Iterator[Simulator]:
-        simulator = Simulator(ready=False)
-        for number in range(25):
-            simulator.run("createDomain", name=f"d{number:02}")
-        yield simulator
+@pytest.fixture(scope="module")
+def domains() -> Iterator[Simulator]:
+    simulator = Simulator(ready=False)
+    for number in range(25):
+        simulator.run("createDomain", name=f"d{number:02}")
+    yield simulator
 
+
+class TestLists:
     def test_a_page_and_the_whole_count(self, domains: Simulator) -> None:
         answer = domains.run("listDomains", listall=True, page=2, pagesize=10)
         assert answer["count"] == 26

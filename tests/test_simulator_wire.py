@@ -182,6 +182,8 @@ class TestRubbish:
 
 # What an answer says about that one server's data: compared by shape only.
 VOLATILE_HEADERS = {"content-length", "set-cookie", "last-modified", "date", "server", "location", "accept-ranges"}
+CUT = 1500
+"""Characters of an answer that the recording kept."""
 SERVERS_OWN_PAGE = {"client path"}
 """Probes whose answer is a page of CloudStack's user interface."""
 
@@ -209,7 +211,7 @@ def test_wire_samples_of_a_real_server() -> None:
             for sample in samples
             for difference in replay(simulator, sample, ids, keys, session)
         ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def known_ids(simulator: Simulator) -> dict[str, str]:
@@ -280,6 +282,12 @@ def compare(recorded: str, text: str, ids: dict[str, str]) -> Iterator[str]:
     """What differs between two answers: errors to the letter, successes by envelope and shape."""
     for theirs, ours in ids.items():
         recorded = recorded.replace(theirs, ours)
+    if len(recorded) >= CUT:
+        # Only the beginning was kept: the envelope, and that it is a success.
+        recorded_start, start = (re.match(r"(<\?xml.*?\?>)?[<{]\W*\w+", each) for each in (recorded, text))
+        if start is None or recorded_start is None or start[0] != recorded_start[0]:
+            yield f"answer {text[:200]}, recorded {recorded[:200]}"
+        return
     if not recorded.startswith("{"):
         if recorded.startswith("<?xml"):
             mine, real = ElementTree.fromstring(text), ElementTree.fromstring(recorded)

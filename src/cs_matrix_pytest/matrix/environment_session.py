@@ -99,7 +99,10 @@ class EnvironmentSession:
 
     @contextmanager
     def running(self, modules: Iterable[ModuleType]) -> Iterator[None]:
-        """While a test runs: in an embedded environment the time that `modules` and Marvin see is the simulator's."""
+        """While a test runs: in an embedded environment the time that `modules` and Marvin see is the simulator's.
+
+        Raises EnvironmentUnusable.
+        """
         if not self.environment.embedded or self._plan.options.real_time:
             yield
             return
@@ -140,7 +143,7 @@ class EnvironmentSession:
         environment = self.environment
         assert self._plan.marvin is not None
         hypervisor = environment.context.hypervisor.type
-        with write_private(self._config()) as path:
+        with self.running(()), write_private(self._config()) as path:
             connection = connect(
                 self._plan.marvin,
                 path,
@@ -170,13 +173,17 @@ class EnvironmentSession:
             from cs_matrix_pytest.simulator import Simulator
 
             environment = self.environment
-            simulator = Simulator(
-                hypervisor=environment.context.hypervisor.type,
-                networking=environment.context.networking,
-                faults=environment.faults,
-                ready=environment.marvin_config is None,
-            )
-            self._simulator = self._resources.enter_context(simulator)
+            try:
+                simulator = Simulator(
+                    hypervisor=environment.context.hypervisor.type,
+                    networking=environment.context.networking,
+                    faults=environment.faults,
+                    ready=environment.marvin_config is None,
+                )
+                self._simulator = self._resources.enter_context(simulator)
+            except Exception as error:
+                # No port, no thread, a fault of its own: whatever it is, the product has no part in it.
+                raise EnvironmentUnusable(f"the embedded simulator cannot be started: {error}") from error
         return self._simulator
 
 

@@ -53,11 +53,11 @@ def before_setup(item: pytest.Item, session: MatrixSession) -> None:
     if item.parent is not session.last_class:
         session.last_class = item.parent
         live.doubt()
-    item.stash[_RUNNING].enter_context(live.running(_modules(item)))
     try:
         live.require()
     except EnvironmentUnusable as error:
         raise Blocked(str(error)) from None
+    item.stash[_RUNNING].enter_context(live.running(_modules(item)))
     live.connection.take_trace()
 
 

@@ -29,7 +29,7 @@ class MatrixSession:
         self.versions: dict[str, str | None] = {}
         """ACS version of each environment, as far as known."""
         self.log_folders: dict[str, Path] = {}
-        """Where Marvin's logs of an environment lie, once it is closed."""
+        """Where Marvin's logs of a lab lie, once it is closed; an embedded environment's are with the reports."""
         self._troubles: dict[str, str] = {}
         self._sessions: dict[str, EnvironmentSession] = {}
 
@@ -93,7 +93,7 @@ class MatrixSession:
         """Close every environment that was opened."""
         for name, session in self._sessions.items():
             folder = session.close()
-            if folder is not None:
+            if folder is not None and not session.environment.embedded:
                 self.log_folders[name] = folder
         self._sessions.clear()
 

@@ -96,7 +96,7 @@ class Events:
                 type=type,
                 description=description,
                 resource=resource,
-                resource_type=call.command.instance_type,
+                resource_kind=call.command.instance_type,
                 level=level,
                 state=state,
                 parent=parent,
@@ -112,9 +112,7 @@ class Events:
         if call.command.creates:
             states.insert(0, ("Created", f"Successfully created entity for {what}"))
         for state, description in states:
-            event = self.record(
-                call, kind, description, resource=resource, state=state, parent=call.start_event
-            )
+            event = self.record(call, kind, description, resource=resource, state=state, parent=call.start_event)
             call.start_event = call.start_event or event
 
     def finished(self, call: Call, job: Job | None = None) -> None:

@@ -142,7 +142,9 @@ def remove_annotation(call: Call) -> Answer:
 def update_annotation_visibility(call: Call) -> Answer:
     annotation = _annotation(call)
     if annotation is None or not call.is_root_admin:
-        reason = f"Annotation id:{call['id']} does not exist" if annotation is None else f"Type: {annotation.entity_type}"
+        reason = (
+            f"Annotation id:{call['id']} does not exist" if annotation is None else f"Type: {annotation.entity_type}"
+        )
         raise _denied(
             call,
             "Only admins can update annotations' visibility. Cannot update visibility for annotation with id: "

@@ -113,13 +113,15 @@ Counts = tuple[float, float]
 """Used and total."""
 
 
-def _memory(area: Area) -> Counts:
+def memory_counts(area: Area) -> Counts:
+    """Bytes of memory."""
     hosts = area.hosts()
     used = sum(allocated_on(area.cloud, host).memory for host in hosts)
     return used, sum(host.memory * (host.cluster.memory_overcommit if host.cluster else 1) for host in hosts)
 
 
-def _cpu(area: Area) -> Counts:
+def cpu_counts(area: Area) -> Counts:
+    """MHz."""
     hosts = area.hosts()
     used = sum(allocated_on(area.cloud, host).cpu_mhz for host in hosts)
     total = sum(
@@ -204,8 +206,8 @@ class CapacityType:
 
 
 CAPACITY_TYPES = (
-    CapacityType(0, "MEMORY", _memory, shows_allocated=True),
-    CapacityType(1, "CPU", _cpu, shows_allocated=True),
+    CapacityType(0, "MEMORY", memory_counts, shows_allocated=True),
+    CapacityType(1, "CPU", cpu_counts, shows_allocated=True),
     CapacityType(2, "STORAGE", _storage),
     CapacityType(3, "STORAGE_ALLOCATED", _storage_allocated),
     CapacityType(4, "VIRTUAL_NETWORK_PUBLIC_IP", _public_addresses, level="zone"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import AccountType
 from cs_matrix_pytest.simulator.models.jobs import Event
@@ -16,17 +16,15 @@ from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import owner_fields, when
 
-if TYPE_CHECKING:
-    from cs_matrix_pytest.simulator.cloud import Cloud
-
 family = Family("events")
 
+INVALID = "Events, one or more parameters has invalid values"
 STATES = ("Created", "Scheduled", "Started", "Completed")
 
 
 @family.view(Event)
 def event_view(event: Event, _call: Call) -> dict[str, Any]:
-    resource: Any = event.resource if event.resource_type else None
+    resource: Any = event.resource if event.resource_kind else None
     return {
         "id": event.id,
         "username": event.user.username,
@@ -35,7 +33,7 @@ def event_view(event: Event, _call: Call) -> dict[str, Any]:
         "description": event.description,
         **owner_fields(event.account),
         "resourceid": resource.id if resource else None,
-        "resourcetype": event.resource_type if resource else None,
+        "resourcetype": event.resource_kind if resource else None,
         "resourcename": getattr(resource, "name", None),
         "created": when(event.created),
         "state": event.state,
@@ -63,7 +61,7 @@ def list_events(call: Call) -> Answer:
         and ("startdate" not in call or row.created >= call["startdate"])
         and ("enddate" not in call or row.created <= call["enddate"])
         and (resource is None or row.resource is resource)
-        and (row.resource_type or "").lower() == call.get("resourcetype", row.resource_type or "").lower()
+        and (row.resource_kind or "").lower() == call.get("resourcetype", row.resource_kind or "").lower()
         and ("id" in call or row.archived is call.flag("archived"))
         and any(keyword in text.lower() for text in (row.type, row.description, row.level))
     ]
@@ -89,36 +87,28 @@ def _resource(call: Call) -> Resource | None:
 
 
 @family.command("listEventTypes", object_name="eventtype")
-def list_event_types(call: Call) -> Answer:
-    types = [row.name for row in call.cloud.store.table(EventType)]
-    return {"count": len(types), "eventtype": [{"name": name} for name in types]}
-
-
-@family.on_fresh_install
-def known_event_types(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
-    for row in fresh["lists"]["listEventTypes"]["eventtype"]:
-        cloud.store.add(EventType(name=row["name"]))
+def list_event_types(_call: Call) -> Answer:
+    rows = fixed_rows("listEventTypes")
+    return {"count": len(rows), "eventtype": rows}
 
 
 def _chosen(call: Call) -> list[Event] | None:
     """The events that an archival or deletion means, among those of the caller; None where an id is of none."""
     account, ids = call.account, call.get("ids")
-    if not ids and not any(name in call for name in ("type", "startdate", "enddate")):
-        raise ParameterError("either ids, type, startdate or enddate must be specified")
+    if not ids and "type" not in call and "enddate" not in call:
+        raise InvalidParameterValue("either ids, type or enddate must be specified")
     if "startdate" in call and "enddate" not in call:
-        raise ParameterError("enddate must be specified with startdate parameter")
-    mine = (
-        (lambda row: row.account is account)
-        if account.type in (AccountType.NORMAL, AccountType.PROJECT)
-        else (lambda row: account.domain.contains(row.account.domain))
-    )
+        raise InvalidParameterValue("enddate must be specified with startdate parameter")
+    alone = account.type in (AccountType.NORMAL, AccountType.PROJECT)
     rows = call.cloud.store.table(Event).where(
-        lambda row: mine(row)
-        and not row.archived
-        and (not ids or row in ids)
-        and row.type == call.get("type", row.type)
-        and ("startdate" not in call or row.created >= call["startdate"])
-        and ("enddate" not in call or row.created <= call["enddate"])
+        lambda row: (
+            (row.account is account if alone else account.domain.contains(row.account.domain))
+            and not row.archived
+            and (not ids or row in ids)
+            and row.type == call.get("type", row.type)
+            and ("startdate" not in call or row.created >= call["startdate"])
+            and ("enddate" not in call or row.created <= call["enddate"])
+        )
     )
     return None if ids and len(rows) < len(ids) else rows
 
@@ -127,7 +117,7 @@ def _chosen(call: Call) -> list[Event] | None:
 def archive_events(call: Call) -> Answer:
     rows = _chosen(call)
     if rows is None:
-        raise ParameterError("Unable to archive Events, one or more parameters has invalid values")
+        raise InternalError(f"Unable to archive {INVALID}", cs_code=9999)
     for row in rows:
         row.archived = True
     return Success()
@@ -137,7 +127,7 @@ def archive_events(call: Call) -> Answer:
 def delete_events(call: Call) -> Answer:
     rows = _chosen(call)
     if rows is None:
-        raise ParameterError("Unable to delete Events, one or more parameters has invalid values")
+        raise InternalError(f"Unable to delete {INVALID}", cs_code=9999)
     for row in rows:
         call.cloud.store.remove(row)
     return Success()

@@ -11,7 +11,14 @@ from cs_matrix_pytest.simulator.access import check_owner as check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import guest_networks, nics, public_ips, routers
-from cs_matrix_pytest.simulator.families.addresses import is_domain_name, is_inside, netmask_of, within
+from cs_matrix_pytest.simulator.families.addresses import (
+    bounds,
+    is_domain_name,
+    is_inside,
+    is_private,
+    netmask_of,
+    within,
+)
 from cs_matrix_pytest.simulator.families.guest_networks import default_network_for as default_network_for
 from cs_matrix_pytest.simulator.families.guest_networks import implement as implement
 from cs_matrix_pytest.simulator.families.network_capabilities import of_offering, service_rows, supports_auto_scaling
@@ -205,8 +212,6 @@ def ownership(network: Network) -> dict[str, Any]:
 
 def reserved_range(network: Network) -> str | None:
     """The addresses of a network that are kept for machines CloudStack does not know."""
-    from cs_matrix_pytest.simulator.families.addresses import bounds
-
     if network.cidr is None or network.network_cidr is None:
         return None
     (inner_first, inner_last), (first, last) = bounds(network.cidr), bounds(network.network_cidr)
@@ -410,7 +415,11 @@ def update_network(call: Call) -> Answer:
         check_new_offering(call, network, offering)
     check_dns(call, offering or network.offering, network.vpc)
     if domain_suffix is not None:
-        check_network_domain(network, offering or network.offering, domain_suffix)
+        check_network_domain(offering or network.offering, domain_suffix)
+    if cidr is not None and offering is not None and offering is not network.offering:
+        raise InvalidParameterValue(
+            "Cannot specify this network offering change and guestVmCidr at same time. Specify only one."
+        )
     if cidr is not None:
         reserve(cloud, network, cidr)
     if offering is not None and offering is not network.offering:
@@ -479,7 +488,7 @@ def check_new_offering(call: Call, network: Network, offering: NetworkOffering) 
         raise InvalidParameterValue(f"Can't update as the new offering is {kind}")
     if offering is old:
         return
-    if not can_upgrade(call.cloud, network, offering):
+    if not can_upgrade(network, offering):
         raise InvalidParameterValue(
             f"Can't upgrade from network offering {old.id} to {offering.id}; check logs for more information"
         )
@@ -492,27 +501,15 @@ def check_new_offering(call: Call, network: Network, offering: NetworkOffering) 
         )
 
 
-def can_upgrade(cloud: Cloud, network: Network, offering: NetworkOffering) -> bool:
-    """NetworkServiceImpl.canUpgrade: same security groups, tags, traffic, source NAT, VLAN and ranges; uses allowed."""
+def can_upgrade(network: Network, offering: NetworkOffering) -> bool:
+    """NetworkServiceImpl.canUpgrade: security groups, tags, VLAN and mode stay as they are."""
     old = network.offering
-    same = (
+    return (
         ("SecurityGroup" in old.service_providers) == ("SecurityGroup" in offering.service_providers)
-        and old.tags_text == offering.tags_text
-        and old.traffic_type == offering.traffic_type
-        and old.guest_type == offering.guest_type
-        and ("SourceNat" in old.service_providers) == ("SourceNat" in offering.service_providers)
+        and offering.tags_text in (None, old.tags_text)
         and old.specify_vlan == offering.specify_vlan
-        and old.specify_ip_ranges == offering.specify_ip_ranges
+        and (old.network_mode or "NATTED") == (offering.network_mode or "NATTED")
     )
-    if not same:
-        return False
-    if offering.conserve_mode:
-        return True
-    purposes = {}
-    for ip in cloud.store.table(PublicIp).where(network=network):
-        kinds = {type(rule) for rule in public_ips.rules_of(cloud, ip)} - {public_ips.FirewallRule}
-        purposes[ip.id] = len(kinds) + ip.static_nat + (ip.source_nat and bool(kinds))
-    return all(count <= 1 for count in purposes.values())
 
 
 def services_in_use(cloud: Cloud, network: Network) -> list[str]:
@@ -527,7 +524,7 @@ def services_in_use(cloud: Cloud, network: Network) -> list[str]:
     return [service for service, is_used in used if is_used]
 
 
-def check_network_domain(network: Network, offering: NetworkOffering, domain: str) -> None:
+def check_network_domain(offering: NetworkOffering, domain: str) -> None:
     """Raise InvalidParameterValue where a network cannot have this domain name."""
     if not is_domain_name(domain):
         raise InvalidParameterValue(
@@ -535,32 +532,44 @@ def check_network_domain(network: Network, offering: NetworkOffering, domain: st
             "characters long, can contain ASCII letters 'a' through 'z', the digits '0' through '9', "
             "and the hyphen ('-'); can't start or end with \"-\""
         )
-    if "Dns" not in offering.service_providers or of_offering(offering, "Dns").get("AllowDnsSuffixModification") != "true":
-        raise InvalidParameterValue("Domain name change is not supported for the specified network offering")
-    if network.vpc is not None and network.vpc.network_domain != domain:
-        raise InvalidParameterValue("Can't change the domain name of a network in a VPC")
+    shown = guest_networks.describe_offering(offering)
+    if "Dns" not in offering.service_providers:
+        raise InternalError(f"Service Dns is not supported by the network offering {shown}")
+    if of_offering(offering, "Dns").get("AllowDnsSuffixModification") != "true":
+        raise InvalidParameterValue(f"Domain name change is not supported by the network offering {shown}")
 
 
 def reserve(cloud: Cloud, network: Network, cidr: str) -> None:
     """Keep guests to a part of their network (IP reservation)."""
     whole = network.network_cidr or network.cidr
+    if network.zone.is_basic:
+        raise InvalidParameterValue("Guest VM CIDR can't be specified for zone with Basic networking")
     if network.guest_type != "Isolated":
-        raise InvalidParameterValue("IP Reservation is only allowed for Isolated networks")
-    if network.state != "Implemented" or whole is None:
-        raise InvalidParameterValue("The network must be in Implemented state. IP Reservation cannot be applied in Allocated state")
-    if not ipv4.is_cidr(cidr):
-        raise InvalidParameterValue(f"Invalid format of CIDR {cidr} specified.")
-    if not is_inside(cidr, whole):
+        raise InvalidParameterValue("Can only allow IP Reservation in networks with guest type Isolated")
+    if network.state not in ("Implemented", "Allocated"):
         raise InvalidParameterValue(
-            f"Invalid value of Guest VM CIDR: {cidr} is not a subset of the network CIDR {whole}"
+            "The network must be in Implemented or Allocated state. IP Reservation cannot be applied in "
+            f"{network.state} state"
         )
-    if network.gateway and cidr != whole and within(network.gateway, cidr) is False and network.supports("SourceNat") is False:
-        raise InvalidParameterValue("The gateway must be within the guest VM CIDR")
+    if not ipv4.is_cidr(cidr):
+        raise InvalidParameterValue("Invalid format of Guest VM CIDR.")
+    if not is_private(cidr) and not cloud.configuration.flag("allow.non.rfc1918.compliant.ips"):
+        raise InvalidParameterValue("Invalid format of Guest VM CIDR. Make sure it is RFC1918 compliant. ")
+    if whole is None or not is_inside(cidr, whole):
+        raise InvalidParameterValue(
+            "Invalid value of Guest VM CIDR. For IP Reservation, Guest VM CIDR  should be a subset of network CIDR : "
+            f"{'' if network.network_cidr else ' '}{whole}"
+        )
     for nic in nics.nics_in(cloud, network):
-        if nic.ip_address and nic.ip_address != network.gateway and not within(nic.ip_address, cidr):
+        if nic.ip_address and not within(nic.ip_address, cidr):
             raise InvalidParameterValue(
-                "IP reservation can't be applied as there are Active IPs in the network outside of the guest VM CIDR"
+                f"Active IPs like {nic.ip_address} exist outside the Guest VM CIDR. Cannot apply reservation "
             )
+    if cidr != whole and bounds(cidr) == bounds(whole):
+        raise InvalidParameterValue(
+            f"The Start IP and End IP of guestvmcidr: {cidr} and CIDR: {whole} are same, even though both the cidrs "
+            "appear to be different. As a precaution no IP Reservation will be applied."
+        )
     network.cidr, network.network_cidr = (whole, None) if cidr == whole else (cidr, whole)
 
 

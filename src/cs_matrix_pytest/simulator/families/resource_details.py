@@ -58,9 +58,7 @@ def list_resource_details(call: Call) -> Answer:
             "try again."
         )
     if value is not None and key is None:
-        raise InvalidParameterValue(
-            "Listing by (key, value) but key is null. Please check the params and try again"
-        )
+        raise InvalidParameterValue("Listing by (key, value) but key is null. Please check the params and try again")
     resource_type = _resource_type(call)
     resources = (
         [_resource(call)]

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("SSH keys")
-family.listing(
-    "listSSHKeyPairs", SshKeyPair, scope=Scope.OWNER, keyword=("name", "fingerprint"), newest_first=True
-)
+family.listing("listSSHKeyPairs", SshKeyPair, scope=Scope.OWNER, keyword=("name", "fingerprint"), newest_first=True)
 
 KEY_TYPES = ("ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEY_BYTES = 279

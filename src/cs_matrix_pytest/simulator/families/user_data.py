@@ -40,7 +40,7 @@ def user_data_view(data: UserData, call: Call) -> dict[str, Any]:
     }
 
 
-@family.command("registerUserData", object_name="userdata")
+@family.command("registerUserData")
 def register_user_data(call: Call) -> Answer:
     owner, name, rows = owner_of_new(call), call["name"], call.cloud.store.table(UserData)
     if rows.first(account=owner, name=name) is not None:
@@ -48,9 +48,11 @@ def register_user_data(call: Call) -> Answer:
     same = rows.first(account=owner, text=call["userdata"])
     if same is not None:
         raise InvalidParameterValue(f"Userdata {same.name} with same content already exists for this account.")
-    return call.cloud.store.add(
+    data = call.cloud.store.add(
         UserData(account=owner, name=name, text=encoded(call["userdata"]), params=call.get("params"))
     )
+    # The command declares a mere success, so its answer is not the view's.
+    return {"userdata": {name: value for name, value in user_data_view(data, call).items() if value is not None}}
 
 
 def encoded(text: str) -> str:

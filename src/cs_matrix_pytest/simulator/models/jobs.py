@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
+from cs_matrix_pytest.simulator.models.iam import Owned, User
 from cs_matrix_pytest.simulator.store import Resource
 
 IN_PROGRESS, SUCCEEDED, FAILED = 0, 1, 2
@@ -44,5 +44,6 @@ class Event(Owned):
     state: str = "Completed"
     parent: Event | None = None
     resource: Resource | None = None
-    resource_type: str | None = None
+    resource_kind: str | None = None
+    """What the command calls the resource (``VirtualMachine``)."""
     archived: bool = False

@@ -79,6 +79,11 @@ def key_pair(cloud: Cloud, api_key: str) -> tuple[User, ApiKeyPair] | None:
     return None if pair is None else (pair.user, pair)
 
 
+def new_session_id() -> str:
+    """A session id as the servlet container makes them."""
+    return f"node0{secrets.token_hex(12)}.node0"
+
+
 @dataclass
 class Sessions:
     """Logged-in users by JSESSIONID."""
@@ -100,7 +105,7 @@ class Sessions:
                 and user.state == "enabled"
                 and user.account.state == "enabled"
             ):
-                session, key = f"node0{secrets.token_hex(12)}.node0", secrets.token_urlsafe(20)
+                session, key = new_session_id(), secrets.token_urlsafe(20)
                 self._sessions[session] = (user, key)
                 return session, key, user
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cs_matrix_pytest.simulator.models.iam import User
-from cs_matrix_pytest.simulator.wire.authentication import Sessions, domain_number, signed_caller
+from cs_matrix_pytest.simulator.wire.authentication import Sessions, domain_number, new_session_id, signed_caller
 from cs_matrix_pytest.simulator.wire.rendering import render
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SECURITY_HEADERS = (
         for policy in ("1", "default-src=none", "script-src=self", "connect-src=self", "img-src=self", "style-src=self")
     ),
 )
+VARYING = ("Vary", "Accept-Encoding, User-Agent")
 OPEN_COMMANDS = frozenset({"listOauthProvider", "listGuiThemes"})
 """Commands that are answered without knowing who asks."""
 
@@ -176,7 +177,7 @@ class ApiHandler(CloudStackHandler):
             page = (
                 b"<!doctype html><title>CloudStack</title><p>A simulated CloudStack. Its API is at /client/api.</p>\n"
             )
-            self.reply(200, page, [("Content-Type", "text/html")])
+            self.reply(200, page, [("Content-Type", "text/html"), VARYING])
         else:
             self.reply(404, b"", [])
 
@@ -224,7 +225,7 @@ class ApiHandler(CloudStackHandler):
 
     def _login(self, params: Mapping[str, str]) -> None:
         if self.command != "POST":
-            self._reply_text(params, 405, b"Please use HTTP POST to authenticate using this API")
+            self._refuse_get(params)
             return
         cloud = self.server.cloud
         with cloud.lock:
@@ -234,16 +235,13 @@ class ApiHandler(CloudStackHandler):
                     f"Failed to authenticate user {params.get('username')} in domain {domain_number(cloud, params)}; "
                     "please provide valid credentials"
                 )
-                self._reply(params, 531, "loginresponse", {"uuidList": [], "errorcode": 531, "errortext": text})
+                error = {"uuidList": [], "errorcode": 531, "errortext": text}
+                self._reply(params, 531, "loginresponse", error, session_headers(new_session_id()))
                 return
             session, key, user = entry
             body = login_body(cloud, user, key)
-        cookies = [
-            ("Set-Cookie", f"JSESSIONID={session}; Path=/client"),
-            ("Set-Cookie", f"sessionkey={key};HttpOnly;SameSite=Lax"),
-            ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
-        ]
-        self._reply(params, 200, "loginresponse", body, cookies)
+        cookie = ("Set-Cookie", f"sessionkey={key};HttpOnly;SameSite=Lax")
+        self._reply(params, 200, "loginresponse", body, [*session_headers(session), cookie])
 
     def _logout(self, params: Mapping[str, str]) -> None:
         if self.server.sessions.end(self._session()):
@@ -263,7 +261,7 @@ class ApiHandler(CloudStackHandler):
     ) -> None:
         as_json = params.get("response", "xml").lower() == "json"
         described = [("X-Description", one_line(body["errortext"]))] if status not in (200, 401, 531) else []
-        varying = [("Vary", "Accept-Encoding, User-Agent")] if status == 200 else []
+        varying = [VARYING] if status == 200 else []
         self.reply(
             status,
             render(envelope, body, as_json=as_json),
@@ -276,10 +274,16 @@ class ApiHandler(CloudStackHandler):
             ],
         )
 
-    def _reply_text(self, params: Mapping[str, str], status: int, content: bytes) -> None:
+    def _refuse_get(self, params: Mapping[str, str]) -> None:
         as_json = params.get("response", "xml").lower() == "json"
         kind = f"{'application/json' if as_json else 'text/xml'};charset=utf-8"
-        self.reply(status, content, [("Content-Type", kind), *SECURITY_HEADERS])
+        headers = [("Content-Type", kind), *session_headers(new_session_id()), *SECURITY_HEADERS]
+        self.reply(405, b"Please use HTTP POST to authenticate using this API", headers)
+
+
+def session_headers(session: str) -> list[tuple[str, str]]:
+    """What a servlet container sends with a new session, logged in or not."""
+    return [("Set-Cookie", f"JSESSIONID={session}; Path=/client"), ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")]
 
 
 NOT_PARAMETERS = frozenset({"command", "apiKey", "apikey", "signature", "sessionkey", "signatureVersion", "expires"})
