@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -30,8 +29,6 @@ def name(page: Path) -> str:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
 def test_commands_give_what_is_shown(page, tmp_path):
-    # Pages show what is run in a clone.
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", "cs-report"))
     for command, exit_code, output in run_page(page, tmp_path, EXCEPTED):
         said = f"$ {command.text}\n{output}\n(exit code {exit_code})"
         assert exit_code == command.exit_code, said

@@ -14,6 +14,7 @@ from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 SLEEPER = """
     import time
     from time import sleep
+    from marvin.lib.utils import wait_until
 
     class TestX(cloudstackTestCase):
         @classmethod
@@ -25,7 +26,7 @@ SLEEPER = """
             sleep(1000)
 
         def test_a(self):
-            time.sleep(1000)
+            wait_until(100, 10, lambda: (False, None))
             self.assertGreaterEqual(time.time() - self.began, 3000)
 
         @classmethod

@@ -76,9 +76,57 @@ def test_a_colour_never_says_anything_alone():
 
 
 def test_whys_are_bounded_and_say_how_many_more():
-    why = render(wide_matrix()).partition("Why\n")[2]
+    why = render(wide_matrix(features=35)).partition("Why\n")[2]
     assert why.count("✗") == 20
     assert "  and 15 more: cs-matrix report --explain" in why
+
+
+def test_a_cause_that_several_environments_share_is_told_once():
+    why = render(wide_matrix(environments=3, features=1), 200).partition("Why\n")[2]
+    assert why.count("✗") == 1
+    assert "environment-0, environment-1, environment-2: T::test_0 failed 1 of 1" in why
+
+
+def test_a_table_of_nothing_but_untested_is_one_row():
+    blocked = [
+        replace(
+            record,
+            attempts=tuple(replace(each, outcome=AttemptOutcome.BLOCKED) for each in record.attempts),
+        )
+        for record in example_records()
+    ]
+    text = render(compute_matrix(blocked, CATALOGUE, generated="2026-01-03T00:00:00Z"))
+    assert re.search(r"^all 2 features +· untested +· untested +· untested$", text, re.MULTILINE)
+    assert "VM lifecycle  " not in text
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "cloudstackAPIException: Execute cmd: createvolume failed, due to: errorCode: 431, errorText:no size",
+            "createvolume failed with 431: no size",
+        ),
+        (
+            "cloudstackAPIException: Execute cmd: asyncquery failed, due to: {errorcode : 530, errortext : 'no space'}",
+            "job failed with 530: no space",
+        ),
+        (
+            "Exception: Job failed: {jobid : 'x', jobresult : {errorcode : 530, errortext : 'no space'}, jobstatus : 2}",
+            "job failed with 530: no space",
+        ),
+    ],
+)
+def test_what_the_server_said_is_not_lost_in_what_marvin_says(message, said):
+    run = Run(
+        "r",
+        "2026-01-01T00:00:00Z",
+        "local",
+        {"kvm": RunEnvironment(Context(Hypervisor("kvm")).as_dict(), "4.22.0.0")},
+    )
+    attempt = Attempt("t_vm.py::T::test", "kvm", AttemptOutcome.FAILED, "2026-01-01T00:00:01Z", 1.0, message=message)
+    text = render(compute_matrix([RecordedRun(run, (attempt,))], CATALOGUE, generated="2026-01-03T00:00:00Z"), 200)
+    assert f"T::test failed 1 of 1: {said}\n" in text
 
 
 def test_hostile_text_is_only_shown():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,8 @@ _MARVIN_SPELLING = {
     "simulator": "Simulator",
 }
 """Hypervisor types as CloudStack spells them, which some suites compare with."""
+
+_ADDED_TO_MARVIN = ("cs_matrix_pytest.marvin_bridge.port44.additions",)
 
 
 class EnvironmentSession:
@@ -108,7 +111,9 @@ class EnvironmentSession:
             return
         from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 
-        with VirtualTime(self._started_simulator().cloud, modules):
+        # What the bridge adds to Marvin waits as Marvin does, but lives elsewhere.
+        added = [sys.modules[name] for name in _ADDED_TO_MARVIN if name in sys.modules]
+        with VirtualTime(self._started_simulator().cloud, [*modules, *added]):
             yield
 
     def close(self) -> Path | None:

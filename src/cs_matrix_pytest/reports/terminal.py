@@ -218,6 +218,11 @@ class _Page:
             width = min(self._column_width(column, features), self.console.width - least - _GAP - 1)
             table.add_column(Text(column.header), width=width, overflow="fold")
         area: str | None = None
+        if len(features) > 1 and all(_is_untested(column) for column in columns):
+            # What was never reached needs no row per feature to say so.
+            blank = [self._square(None) for _ in columns]
+            table.add_row(Text(f"all {len(features)} features"), *blank)
+            features = ()
         grouped = any(self.matrix.features[feature].area for feature in features)
         for feature in features:
             here = printable(self.matrix.features[feature].area or "other")
@@ -267,33 +272,42 @@ class _Page:
     def _decided_whys(self) -> list[tuple[Outcome, str]]:
         cells = [cell for cell in self.matrix.cells if cell.total.outcome in (Outcome.FAILING, Outcome.UNSTABLE)]
         cells.sort(key=lambda cell: _WHY_ORDER.index(cell.total.outcome))
-        lines = []
+        causes: dict[tuple[Outcome, str, str], list[Cell]] = {}
         for cell in cells:
             evidence = strongest(cell.total)
             more = sum(each.outcome is cell.total.outcome for each in cell.total.evidence) - 1
             also = f"; and {more} more {cell.total.outcome.value}" if more else ""
             said = printable(because(evidence), _SHOWN_MESSAGE)
-            test = _short(evidence.test)
-            lines.append((cell.total.outcome, f"{self._title(cell.feature)}, {self._where(cell)}: {test} {said}{also}"))
-        return lines
+            cause = f"{_short(evidence.test)} {said}{also}"
+            causes.setdefault((cell.total.outcome, cell.feature, cause), []).append(cell)
+        return [
+            (outcome, f"{self._title(feature)}, {self._where(concerned)}: {cause}")
+            for (outcome, feature, cause), concerned in causes.items()
+        ]
 
     def _untested_whys(self) -> list[tuple[Outcome, str]]:
         causes: dict[tuple[str, str], list[str]] = {}
         for cell in self.matrix.cells:
             if cell.total.outcome is Outcome.UNTESTED:
                 cause = printable(because(strongest(cell.total)), _SHOWN_MESSAGE)
-                causes.setdefault((self._where(cell), cause), []).append(self._title(cell.feature))
+                causes.setdefault((self._where([cell]), cause), []).append(self._title(cell.feature))
         return [
             (Outcome.UNTESTED, f"{titles[0] if len(titles) == 1 else f'{len(titles)} features'}, {where}: {cause}")
             for (where, cause), titles in causes.items()
         ]
 
-    def _where(self, cell: Cell) -> str:
-        """The environments that the verdict is about, and the version where the page has several."""
-        concerned = [n for n, share in cell.by_environment.items() if share.outcome is not Outcome.COMPATIBLE]
-        names = ", ".join(self._name(name) for name in concerned or cell.by_environment)
-        several = len({each.acs_version for each in self.matrix.cells}) > 1
-        return f"{names} (CloudStack {printable(cell.acs_version)})" if several else names
+    def _where(self, cells: Iterable[Cell]) -> str:
+        """The environments that the verdict is about, and the version where results of several were decided."""
+        places: dict[str, list[str]] = {}
+        for cell in cells:
+            concerned = [n for n, share in cell.by_environment.items() if share.outcome is not Outcome.COMPATIBLE]
+            names = places.setdefault(printable(cell.acs_version), [])
+            names += [self._name(name) for name in concerned or cell.by_environment]
+        told = {each.acs_version for each in self.matrix.cells if each.total.outcome is not Outcome.UNTESTED}
+        return "; ".join(
+            f"{', '.join(names)} (CloudStack {version})" if len(told) > 1 else ", ".join(names)
+            for version, names in places.items()
+        )
 
     def _entries(self, lines: Iterable[tuple[Outcome, str]], indent: int = 0) -> None:
         from rich.table import Table
@@ -317,6 +331,10 @@ class _Page:
         from rich.text import Text
 
         self.console.print(Text(text, style=style or ""))
+
+
+def _is_untested(column: _Column) -> bool:
+    return all(share.outcome is Outcome.UNTESTED for share in column.squares.values())
 
 
 def _parts(items: Sequence[_Item], count: int) -> Iterator[Sequence[_Item]]:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from cs_matrix_pytest.outcomes.classify import REASON_RANK
 from cs_matrix_pytest.outcomes.matrix import Evidence, Share
 from cs_matrix_pytest.outcomes.model import Outcome
+
+_MARVIN_SAYS = (
+    (
+        r"\w*APIException: Execute cmd: asyncquery failed, due to: \{errorcode : (\d+), errortext : .(.*?).\}.*",
+        r"job failed with \1: \2",
+    ),
+    (r"Exception: Job failed: \{.*errorcode : (\d+), errortext : .(.*?).\}.*", r"job failed with \1: \2"),
+    (
+        r"\w*APIException: Execute cmd: (\w+) failed, due to: errorCode: (\d+), errorText: *(.*)",
+        r"\1 failed with \2: \3",
+    ),
+)
+"""How the Marvins word a refused command and a failed job, and how it is said here: what the server said comes first."""
 
 
 def tested(share: Share) -> str:
@@ -29,8 +44,15 @@ def because(evidence: Evidence) -> str:
     if evidence.outcome is Outcome.COMPATIBLE:
         return evidence.why
     where = f" in {evidence.phase}" if evidence.phase not in (None, "call") else ""
-    said = evidence.message or evidence.signature
+    said = _plain(evidence.message or evidence.signature or "")
     return f"{evidence.why}{where}: {said}" if said else f"{evidence.why}{where}"
+
+
+def _plain(said: str) -> str:
+    for pattern, wording in _MARVIN_SAYS:
+        if found := re.fullmatch(pattern, said, re.DOTALL):
+            return found.expand(wording)
+    return said
 
 
 def decisive(share: Share) -> str:

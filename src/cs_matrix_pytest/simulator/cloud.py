@@ -14,7 +14,14 @@ from cs_matrix_pytest.simulator import access, jobs, listing
 from cs_matrix_pytest.simulator.call import Call, Caller
 from cs_matrix_pytest.simulator.clock import Clock
 from cs_matrix_pytest.simulator.configuration import Configuration
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, ParameterError, UnsupportedCommand
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InsufficientCapacity,
+    InternalError,
+    ParameterError,
+    ResourceUnavailable,
+    UnsupportedCommand,
+)
 from cs_matrix_pytest.simulator.events import Events
 from cs_matrix_pytest.simulator.faults import Faults
 from cs_matrix_pytest.simulator.hypervisors import api_name
@@ -27,6 +34,9 @@ from cs_matrix_pytest.simulator.registry import Answer, Listing, Registry, Succe
 from cs_matrix_pytest.simulator.store import Resource, Store, new_uuid
 
 logger = logging.getLogger(__name__)
+
+INTERNAL = (InternalError, InsufficientCapacity, ResourceUnavailable)
+"""Errors whose texts only root admins are told, where a command fails at once (ApiServer.handleRequest)."""
 
 INSTANCE_TYPES = {
     "VirtualMachine": "UserVm",
@@ -96,6 +106,8 @@ class Cloud:
                 return 200, command.envelope, self._run(caller, command, raw)
             except Exception as error:
                 problem = self.as_api_error(error)
+                if isinstance(problem, INTERNAL) and not caller.account.is_root_admin:
+                    problem.text = "Internal error executing command, please contact your system administrator"
                 envelope = (
                     "errorresponse" if isinstance(problem, UnsupportedCommand) or not command else command.envelope
                 )

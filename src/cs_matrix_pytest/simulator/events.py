@@ -19,6 +19,11 @@ SYNC_EVENTS = {
     "createUser": ("USER.CREATE", "creating User"),
     "updateUser": ("USER.UPDATE", "updating User"),
     "deleteUser": ("USER.DELETE", "deleting User"),
+    "enableUser": ("USER.ENABLE", "enabling User"),
+    "lockUser": ("USER.LOCK", "locking User"),
+    "moveUser": ("USER.MOVE", "moving User to a new account"),
+    "enableAccount": ("ACCOUNT.ENABLE", "enabling account"),
+    "moveDomain": ("DOMAIN.MOVE", "moving Domain"),
     "createDomain": ("DOMAIN.CREATE", "creating Domain"),
     "updateDomain": ("DOMAIN.UPDATE", "updating Domain"),
     "createServiceOffering": ("SERVICE.OFFERING.CREATE", "creating service offering"),
@@ -56,10 +61,20 @@ SYNC_EVENTS = {
     "createRole": ("ROLE.CREATE", "creating Role"),
     "updateRole": ("ROLE.UPDATE", "updating Role"),
     "deleteRole": ("ROLE.DELETE", "deleting Role"),
+    "importRole": ("ROLE.IMPORT", "importing Role"),
+    "enableRole": ("ROLE.ENABLE", "enabling Role"),
+    "disableRole": ("ROLE.DISABLE", "disabling Role"),
+    "createRolePermission": ("ROLE.PERMISSION.CREATE", "creating Role Permission"),
+    "updateRolePermission": ("ROLE.PERMISSION.UPDATE", "updating Role Permission order"),
+    "deleteRolePermission": ("ROLE.PERMISSION.DELETE", "deleting Role Permission"),
+    "createProjectRole": ("PROJECT.ROLE.CREATE", "creating Project Role"),
+    "updateProjectRole": ("PROJECT.ROLE.UPDATE", "updating Project Role"),
+    "deleteProjectRole": ("PROJECT.ROLE.DELETE", "deleting Project Role"),
+    "createProjectRolePermission": ("PROJECT.ROLE.PERMISSION.CREATE", "Creating Project Role Permission"),
+    "updateProjectRolePermission": ("PROJECT.ROLE.PERMISSION.UPDATE", "updating Project Role Permission order"),
+    "deleteProjectRolePermission": ("PROJECT.ROLE.PERMISSION.DELETE", "deleting Project Role Permission"),
     "addAnnotation": ("ANNOTATION.CREATE", "creating an annotation on an entity"),
     "removeAnnotation": ("ANNOTATION.REMOVE", "removing an annotation on an entity"),
-    "login": ("USER.LOGIN", "user has logged in"),
-    "logout": ("USER.LOGOUT", "user has logged out"),
 }
 """Event type and description by synchronous command (ActionEvent annotations); async ones have theirs in the metadata."""
 
@@ -123,7 +138,7 @@ class Events:
         if kind is None:
             return
         if job is None:
-            call.start_event = self.record(call, kind, what, state="Started")
+            self.record(call, kind, what, state="Started")
         failed = job is not None and job.status == FAILED
         self.record(
             call,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.errors import ResourceLimitExceeded
+from cs_matrix_pytest.simulator.ipv4 import count as count_addresses
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project
-from cs_matrix_pytest.simulator.models.images import Template
+from cs_matrix_pytest.simulator.models.images import Iso, Template
+from cs_matrix_pytest.simulator.models.infra import IpRange
 from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Vpc
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, ServiceOffering
 from cs_matrix_pytest.simulator.models.storage import Snapshot, Volume
@@ -40,18 +42,12 @@ def _vms(cloud: Cloud, tag: str | None) -> Iterator[UserVm]:
 
 def _volumes(cloud: Cloud, tag: str | None) -> Iterator[Volume]:
     for volume in cloud.store.table(Volume):
-        if volume.state not in GONE_VOLUMES and volume.display and (tag is None or tag in _storage_tags(volume)):
+        if volume.state not in GONE_VOLUMES and volume.display and (tag is None or tag in volume.disk_offering.storage_tags):
             yield volume
 
 
 def _host_tags(offering: ServiceOffering, template: Template) -> list[str]:
     return [*offering.host_tags, *([template.template_tag] if template.template_tag else [])]
-
-
-def _storage_tags(volume: Volume) -> list[str]:
-    if volume.disk_offering is not None:
-        return volume.disk_offering.storage_tags
-    return volume.vm.service_offering.storage_tags if volume.vm is not None and volume.type == "ROOT" else []
 
 
 def _user_vms(cloud: Cloud, tag: str | None) -> Amounts:
@@ -87,26 +83,43 @@ def _primary_storage(cloud: Cloud, tag: str | None) -> Amounts:
 
 
 def _secondary_storage(cloud: Cloud, _tag: str | None) -> Amounts:
-    # Snapshots would add their physical size, which a simulated hypervisor reports as 0.
-    for template in cloud.store.table(Template):
-        yield template.account, template.size * max(len(template.zones), 1)
+    for template in _images(cloud):
+        for copy in template.copies:
+            if copy.store is not None and copy.error is None:
+                yield template.account, template.size
+    for snapshot in cloud.store.table(Snapshot):
+        if snapshot.state == "BackedUp":
+            yield snapshot.account, snapshot.physical_size * (1 + len(snapshot.more_zones))
     for volume in _volumes(cloud, None):
         if volume.state in ON_SECONDARY:
             yield volume.account, volume.size
 
 
 def _public_ips(cloud: Cloud, _tag: str | None) -> Amounts:
+    # Of addresses that are dedicated and addresses in use, whichever are more.
+    in_use: dict[Account, int] = defaultdict(int)
     for ip in cloud.store.table(PublicIp):
-        if not ip.is_system and (ip.network is not None or ip.vpc is not None or ip.state == "Reserved"):
-            yield ip.account, 1
+        if ip.network is not None or ip.vpc is not None or ip.state == "Reserved":
+            in_use[ip.account] += 1
+    dedicated: dict[Account, int] = defaultdict(int)
+    for row in cloud.store.table(IpRange):
+        if row.account is not None and row.start_ip is not None and row.end_ip is not None:
+            dedicated[row.account] += count_addresses(row.start_ip, row.end_ip)
+    for account in in_use | dedicated:
+        yield account, max(in_use[account], dedicated[account])
 
 
 def _snapshots(cloud: Cloud, _tag: str | None) -> Amounts:
     return ((row.account, 1) for row in cloud.store.table(Snapshot) if row.state not in ("Error", "Destroyed"))
 
 
+def _images(cloud: Cloud) -> Iterator[Template]:
+    yield from cloud.store.table(Template)
+    yield from cloud.store.table(Iso)
+
+
 def _templates(cloud: Cloud, _tag: str | None) -> Amounts:
-    return ((row.account, 1) for row in cloud.store.table(Template))
+    return ((image.account, 1) for image in _images(cloud))
 
 
 def _projects(cloud: Cloud, _tag: str | None) -> Amounts:

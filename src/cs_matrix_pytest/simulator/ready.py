@@ -201,7 +201,8 @@ def describe_zones(cloud: Cloud) -> list[dict[str, Any]]:
 
 def _zone(cloud: Cloud, zone: Zone) -> dict[str, Any]:
     store = cloud.store
-    public = store.table(IpRange).where(zone=zone, for_virtual_network=True)
+    # A zone with security groups has no public addresses; Marvin makes its shared network of these.
+    ranges = store.table(IpRange).where(zone=zone, for_virtual_network=zone.has_public_traffic, pod=None)
     described: dict[str, Any] = {
         "name": zone.name,
         "dns1": zone.dns1,
@@ -210,7 +211,7 @@ def _zone(cloud: Cloud, zone: Zone) -> dict[str, Any]:
         "securitygroupenabled": str(zone.security_groups_enabled).lower(),
         "localstorageenabled": str(zone.local_storage_enabled).lower(),
         "physical_networks": [_network(cloud, row) for row in store.table(PhysicalNetwork).where(zone=zone)],
-        "ipranges": [_range(row) for row in public] if public else [],
+        "ipranges": [_range(row) for row in ranges],
         "pods": [_pod(cloud, pod) for pod in store.table(Pod).where(zone=zone)],
         "secondaryStorages": [
             {"url": row.url, "provider": row.provider} for row in store.table(ImageStore).where(zone=zone)

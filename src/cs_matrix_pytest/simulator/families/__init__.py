@@ -32,6 +32,7 @@ from cs_matrix_pytest.simulator.families import (
     roles,
     routers,
     service_offerings,
+    snapshots,
     ssh_keys,
     storage_pools,
     system_vms,
@@ -43,6 +44,7 @@ from cs_matrix_pytest.simulator.families import (
     vm_groups,
     vm_lifecycle,
     vms,
+    volume_changes,
     volumes,
     vpc_offerings,
     zones,
@@ -95,4 +97,6 @@ FAMILIES: tuple[Family, ...] = (
     public_ips.family,
     routers.family,
     networks.family,
+    volume_changes.family,
+    snapshots.family,
 )

@@ -30,7 +30,7 @@ from cs_matrix_pytest.simulator.families.resource_limits import (
     tagged_fields,
     wants_limits,
 )
-from cs_matrix_pytest.simulator.families.roles import record, visible_roles
+from cs_matrix_pytest.simulator.families.roles import visible_roles
 from cs_matrix_pytest.simulator.families.users import (
     api_key_access_value,
     check_username_is_free,
@@ -180,8 +180,8 @@ def create_account(call: Call) -> Answer:
     give_id(call, user, "userid")
     cloud.store.add(account)
     cloud.store.add(user)
-    record(call, "ACCOUNT.CREATE", "creating Account", account)
-    record(call, "USER.CREATE", "creating User", user)
+    # The command tells of its account itself.
+    cloud.events.record(call, "USER.CREATE", "Successfully completed creating User", resource=user)
     return account
 
 
@@ -272,7 +272,6 @@ def update_account(call: Call) -> Answer:
         account.network_domain = network_domain or None
     for details in call.entries("accountdetails")[:1]:
         account.details = dict(details)
-    record(call, "ACCOUNT.UPDATE", "updating account", account)
     return account
 
 
@@ -324,7 +323,6 @@ def _check_new_role(call: Call, account: Account, role: Any) -> None:
 def enable_account(call: Call) -> Answer:
     account = changed_account(call, "enable")
     account.state = "enabled"
-    record(call, "ACCOUNT.ENABLE", "enabling account", account)
     return account
 
 

@@ -36,27 +36,17 @@ class Allocation:
     """Bytes."""
     cores: int = 0
 
-    def __add__(self, other: Allocation) -> Allocation:
-        return Allocation(self.cpu_mhz + other.cpu_mhz, self.memory + other.memory, self.cores + other.cores)
-
 
 def allocated_on(cloud: Cloud, host: Host) -> Allocation:
-    """What the VMs on a host have been given; a VM keeps its host from starting until it has stopped."""
-    total = Allocation()
-    for vm in cloud.store.table(UserVm):
-        if vm.host is host:
-            total += Allocation(vm.cpu_number * vm.cpu_speed, vm.memory * 1024**2, vm.cpu_number)
+    """What the VMs on a host have been given, or have reserved there (`capacity.loads`)."""
+    from cs_matrix_pytest.simulator.families.capacity import load_of
+
+    load = load_of(cloud, host)
+    cores = sum(vm.cpu_number for vm in cloud.store.table(UserVm) if vm.host is host)
     for machine in (*cloud.store.table(Router), *cloud.store.table(SystemVm)):
-        if machine.host is host:
-            total += _of_offering(machine.service_offering)
-    return total
-
-
-def _of_offering(offering: Any) -> Allocation:
-    if offering is None:
-        return Allocation(500, 512 * 1024**2, 1)
-    cores = offering.cpu_number or 1
-    return Allocation(cores * (offering.cpu_speed or 0), (offering.memory or 0) * 1024**2, cores)
+        if machine.host is host and machine.service_offering is not None:
+            cores += getattr(machine.service_offering, "cpu_number", None) or 1
+    return Allocation(load.cpu, load.memory, cores)
 
 
 def pool_allocated(cloud: Cloud, pool: StoragePool) -> int:

@@ -23,7 +23,6 @@ from cs_matrix_pytest.simulator.families.resource_limits import (
     tagged_fields,
     wants_limits,
 )
-from cs_matrix_pytest.simulator.families.roles import record
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
 from cs_matrix_pytest.simulator.models.networks import Network
@@ -103,7 +102,6 @@ def create_domain(call: Call) -> Answer:
             raise ApiError("Entity already exists ", code=530)
         domain.id = call["domainid"]
     store.add(domain)
-    record(call, "DOMAIN.CREATE", "creating Domain", domain)
     return domain
 
 
@@ -143,7 +141,6 @@ def update_domain(call: Call) -> Answer:
         domain.name = name
     if network_domain is not None:
         domain.network_domain = network_domain or None
-    record(call, "DOMAIN.UPDATE", "updating Domain", domain)
     return domain
 
 
@@ -166,7 +163,6 @@ def move_domain(call: Call) -> Answer:
         raise InvalidParameterValue("The new parent domain of the domain cannot be one of its children.")
     check_name_is_free(call.cloud, domain.name, parent)
     domain.parent = parent
-    record(call, "DOMAIN.MOVE", "moving Domain", domain)
     return domain
 
 

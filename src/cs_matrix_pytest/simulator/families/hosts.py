@@ -62,6 +62,7 @@ SECONDS_PER_PING_TICK = 1.024
 @family.view(Host)
 def host_view(host: Host, call: Call) -> dict[str, Any]:
     cloud, pod, cluster = call.cloud, host.pod, host.cluster
+    wanted = set(call.get("details", ())) or {"all"}
     pinged = datetime.fromtimestamp(cloud.clock.now() / 1000 / SECONDS_PER_PING_TICK, timezone.utc)
     connected = host.state == "Up"
     shown: dict[str, Any] = {
@@ -82,7 +83,7 @@ def host_view(host: Host, call: Call) -> dict[str, Any]:
         "managementservername": "localhost" if connected else None,
         "islocalstorageactive": _has_local_storage_in_use(cloud, host),
         "created": when(host.created),
-        "events": STATE_EVENTS.get(host.state),
+        "events": STATE_EVENTS.get(host.state) if wanted & {"all", "events"} else None,
         "hostha": {"haenable": False, "hastate": "Disabled"},
         "outofbandmanagement": {"powerstate": "Disabled", "enabled": False},
         "resourcestate": host.resource_state,
@@ -91,13 +92,14 @@ def host_view(host: Host, call: Call) -> dict[str, Any]:
         "hasannotations": host.annotation is not None,
     }
     if host.is_routing and cluster is not None:
-        shown |= _hypervisor_fields(host, cluster, call)
+        shown |= _hypervisor_fields(host, cluster, call, wanted)
     if host.os_category is not None:
         shown |= {"oscategoryid": host.os_category.id, "oscategoryname": getattr(host.os_category, "name", None)}
     return shown
 
 
-def _hypervisor_fields(host: Host, cluster: Cluster, call: Call) -> dict[str, Any]:
+def _hypervisor_fields(host: Host, cluster: Cluster, call: Call, wanted: set[str]) -> dict[str, Any]:
+    """What only hypervisor hosts have. ``wanted``: the groups of `HostDetails` that were asked for."""
     used = allocated_on(call.cloud, host)
     cpu = host.cpu_number * host.cpu_speed * cluster.cpu_overcommit
     memory = host.memory * cluster.memory_overcommit
@@ -106,14 +108,17 @@ def _hypervisor_fields(host: Host, cluster: Cluster, call: Call) -> dict[str, An
     facts = hypervisor_facts(host.hypervisor)
     shown: dict[str, Any] = {
         "hypervisor": host.hypervisor,
-        "hypervisorversion": host.hypervisor_version,
-        "arch": cluster.arch,
         "capabilities": facts.capabilities,
         "clusterid": cluster.id,
         "clustername": cluster.name,
         "clustertype": cluster.cluster_type,
         "cpunumber": host.cpu_number,
         "cpuspeed": host.cpu_speed,
+        "ueficapability": False,
+    }
+    allocated: dict[str, Any] = {
+        "hypervisorversion": host.hypervisor_version,
+        "arch": cluster.arch,
         "cpuallocated": cpu_share,
         "cpuallocatedvalue": used.cpu_mhz,
         "cpuallocatedpercentage": cpu_share,
@@ -133,12 +138,13 @@ def _hypervisor_fields(host: Host, cluster: Cluster, call: Call) -> dict[str, An
         "podstorageaccessgroups": ",".join(cluster.pod.storage_access_groups) or None,
         "zonestorageaccessgroups": ",".join(cluster.zone.storage_access_groups) or None,
         "hahost": bool(host.host_tags) and call.cloud.configuration.text("ha.tag") in host.host_tags,
-        "ueficapability": False,
     }
-    if facts.name in ("KVM", "External", "Custom"):
+    if wanted & {"all", "capacity"}:
+        shown |= allocated
+    if "all" in wanted and facts.name in ("KVM", "External", "Custom"):
         shown |= {"details": {**host.details, **cluster.details}, "encryptionsupported": True}
     # Statistics are collected from hosts that are connected for a while; a host just added has none yet.
-    if call.command.name != "addHost":
+    if wanted & {"all", "stats"} and call.command.name != "addHost":
         shown |= {
             "cpuused": "0%",
             "cpuloadaverage": 0.0,
@@ -339,7 +345,12 @@ def enter_maintenance(cloud: Cloud, host: Host) -> None:
     """Move what runs on a host elsewhere; then it is in maintenance."""
     if host not in cloud.store or host.resource_state != "PrepareForMaintenance":
         return
-    for vm in vms_on(cloud, host):
+    from cs_matrix_pytest.simulator.families.capacity import evacuate
+
+    if not evacuate(cloud, host):
+        transit(host, "UnableToMaintain")
+        return
+    for vm in (*cloud.store.table(Router).where(host=host), *cloud.store.table(SystemVm).where(host=host)):
         target = min(
             _other_hosts(cloud, host),
             key=lambda other: (other.cluster is not host.cluster, allocated_on(cloud, other).memory),
@@ -349,8 +360,6 @@ def enter_maintenance(cloud: Cloud, host: Host) -> None:
             transit(host, "UnableToMaintain")
             return
         vm.host = target
-        if isinstance(vm, UserVm):
-            vm.last_host = host
     transit(host, "InternalEnterMaintenance")
 
 

@@ -9,7 +9,7 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.images import Template
-from cs_matrix_pytest.simulator.models.infra import ImageStore, Zone
+from cs_matrix_pytest.simulator.models.infra import ImageStore, StagingStore, Zone
 from cs_matrix_pytest.simulator.models.storage import Snapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 
@@ -36,7 +36,7 @@ STORAGE_PROVIDERS = {
 }
 
 
-@family.view(ImageStore)
+@family.view(ImageStore, StagingStore)
 def image_store_view(store: ImageStore, _call: Call) -> dict[str, Any]:
     return {
         "id": store.id,
@@ -128,6 +128,36 @@ family.listing(
     keyword=("name", "provider"),
     filters={"readonly": lambda store, value, _call: store.read_only is value},
 )
+
+
+@family.command("createSecondaryStagingStore")
+def create_staging_store(call: Call) -> Answer:
+    zone, url = call.maybe(Zone, "zoneid"), call["url"]
+    if zone is None:
+        raise InvalidParameterValue("zone id can't be null, if scope is zone")
+    if not (urlsplit(url).netloc and urlsplit(url).path):
+        raise InternalError(
+            "Failed to add data store: Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path"
+        )
+    return call.cloud.store.add(
+        StagingStore(
+            name=url,
+            zone=zone,
+            url=url,
+            protocol=urlsplit(url).scheme,
+            provider=call.get("provider", "NFS"),
+            details=call.map("details"),
+        )
+    )
+
+
+@family.command("deleteSecondaryStagingStore")
+def delete_staging_store(call: Call) -> Answer:
+    call.cloud.store.remove(call.one(StagingStore))
+    return Success()
+
+
+family.listing("listSecondaryStagingStores", StagingStore, keyword=("name", "provider"))
 
 
 @family.command("listStorageProviders", object_name="dataStoreProvider")

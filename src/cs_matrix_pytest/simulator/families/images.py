@@ -201,7 +201,7 @@ def shown(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
 def listed(call: Call, kind: type[Template], filter_name: str, fields: Fields) -> Listing:
     """A page of images, a row per image and zone (QueryManagerImpl.searchForTemplatesInternal)."""
     if filter_name not in FILTERS:
-        raise InternalError(f"No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter_name}")
+        raise ParameterError(f"No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter_name}")
     if filter_name == "all" and call.account.is_normal:
         raise InvalidParameterValue("Filter all can be specified by admin only")
     images = [row for row in _visible(call, kind, filter_name) if _fits(call, row, filter_name)]

@@ -42,16 +42,16 @@ def gigahertz(megahertz: float) -> str:
 
 def thresholds(cloud: Cloud, scope: Resource | None, cpu_share: float, memory_share: float) -> dict[str, bool]:
     """Whether what is allocated is above the levels for an alert and for taking no more; nothing simulated is busy."""
-    shown = {}
-    for what, share in (("cpu", cpu_share), ("memory", memory_share)):
+    shown: dict[str, bool] = {}
+    for what, used in (("cpu", cpu_share), ("memory", memory_share)):
         prefix = f"cluster.{what}.allocated.capacity"
         alert = cloud.configuration.number(f"{prefix}.notificationthreshold", scope, default=0.75)
         disable = cloud.configuration.number(f"{prefix}.disablethreshold", scope, default=0.85)
         shown |= {
             f"{what}threshold": False,
             f"{what}disablethreshold": False,
-            f"{what}allocatedthreshold": share > alert,
-            f"{what}allocateddisablethreshold": share > disable,
+            f"{what}allocatedthreshold": used > alert,
+            f"{what}allocateddisablethreshold": used > disable,
         }
     return shown
 

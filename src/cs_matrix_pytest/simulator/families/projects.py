@@ -28,7 +28,7 @@ from cs_matrix_pytest.simulator.errors import (
 )
 from cs_matrix_pytest.simulator.families.accounts import remove_account, stop_account
 from cs_matrix_pytest.simulator.families.resource_limits import Count, Tally, account_limit_fields, wants_limits
-from cs_matrix_pytest.simulator.families.roles import REORDERED, check_rule, is_allow, record
+from cs_matrix_pytest.simulator.families.roles import REORDERED, check_rule, is_allow
 from cs_matrix_pytest.simulator.families.users import user_fields, users_of
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import (
@@ -42,7 +42,7 @@ from cs_matrix_pytest.simulator.models.iam import (
     ProjectRolePermission,
     User,
 )
-from cs_matrix_pytest.simulator.models.images import Template
+from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.networks import Network, Vpc
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
@@ -306,6 +306,7 @@ def left_in(cloud: Cloud, account: Account) -> str | None:
     """What an account still has, of the first kind that it has any of."""
     kinds: tuple[tuple[type[Any], str], ...] = (
         (Template, "VirtualMachineTemplate"),
+        (Iso, "VirtualMachineTemplate"),
         (UserVm, "VirtualMachine"),
         (Volume, "Volume"),
         (Network, "Network"),
@@ -717,7 +718,6 @@ def create_project_role(call: Call) -> Answer:
     if store.table(ProjectRole).first(name=call["name"], project=project):
         raise ApiError("Entity already exists ", code=530)
     role = store.add(ProjectRole(name=call["name"], project=project, description=call.get("description")))
-    record(call, "PROJECT.ROLE.CREATE", "creating Project Role", role)
     return role
 
 
@@ -727,7 +727,6 @@ def update_project_role(call: Call) -> Answer:
     check_may_set_roles(call)
     role.name = call.get("name") or role.name
     role.description = call.get("description") or role.description
-    record(call, "PROJECT.ROLE.UPDATE", "updating Project Role", role)
     return role
 
 
@@ -738,7 +737,6 @@ def delete_project_role(call: Call) -> Answer:
     if any(member.project_role is role for member in project.members):
         raise PermissionDenied("Found users that have the project role in use, cannot delete the Project Role")
     remove_project_role(call.cloud, role)
-    record(call, "PROJECT.ROLE.DELETE", "deleting Project Role", role)
     return Success()
 
 

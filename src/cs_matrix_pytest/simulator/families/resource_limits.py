@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import (
     ADMINS,
     DOMAIN_ADMINS,
@@ -19,8 +20,6 @@ from cs_matrix_pytest.simulator.access import (
 )
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families.roles import record
-from cs_matrix_pytest.simulator.ipv4 import to_int
 from cs_matrix_pytest.simulator.limits import BY_NAME, GIB, RESOURCE_TYPES, UNLIMITED, Limits, ResourceType
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
@@ -161,15 +160,13 @@ def tagged_fields(call: Call, owner: Owner) -> dict[str, Any]:
 
 def free_public_ips(cloud: Cloud) -> int:
     """How many public addresses nobody has yet."""
-    addresses = sum(_size(row) for row in cloud.store.table(IpRange) if row.for_virtual_network)
+    addresses = sum(
+        ipv4.count(row.start_ip, row.end_ip)
+        for row in cloud.store.table(IpRange)
+        if row.for_virtual_network and row.start_ip is not None and row.end_ip is not None
+    )
     taken = sum(1 for ip in cloud.store.table(PublicIp) if ip.range.for_virtual_network)
     return max(addresses - taken, 0)
-
-
-def _size(row: IpRange) -> int:
-    if row.start_ip is None or row.end_ip is None:
-        return 0
-    return to_int(row.end_ip) - to_int(row.start_ip) + 1
 
 
 # Commands
@@ -244,9 +241,6 @@ def update_resource_limit(call: Call) -> Answer:
                 f"please specify a value less than or equal to {most}"
             )
     owner.limits[kind.name, tag] = limit
-    record(
-        call, "RESOURCE.LIMIT.UPDATE", f"Resource limit updated. Resource Type: {kind.name}, New Value: {limit}", owner
-    )
     return {"resourcelimit": limit_row(owner, kind, limit, tag)}
 
 

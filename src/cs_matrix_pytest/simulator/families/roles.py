@@ -183,7 +183,6 @@ def create_role(call: Call) -> Answer:
     if source:
         for mine, theirs in zip(role.permissions, source.permissions, strict=False):
             mine.description = theirs.description
-    record(call, "ROLE.CREATE", "creating Role", role)
     return role
 
 
@@ -209,7 +208,6 @@ def import_role(call: Call) -> Answer:
     role.description, role.is_public = call.get("description"), call.flag("ispublic", True)
     for rule, allow, description in rules:
         add_permission(call.cloud, role, rule, allow, description)
-    record(call, "ROLE.IMPORT", "importing Role", role)
     return role
 
 
@@ -241,7 +239,6 @@ def update_role(call: Call) -> Answer:
         role.name = name
     role.description = description or role.description
     role.is_public = role.is_public if public is None else public
-    record(call, "ROLE.UPDATE", "updating Role", role)
     return role
 
 
@@ -261,7 +258,6 @@ def delete_role(call: Call) -> Answer:
     for permission in list(role.permissions):
         remove_permission(call.cloud, permission)
     call.cloud.store.remove(role)
-    record(call, "ROLE.DELETE", "deleting Role", role)
     return Success()
 
 
@@ -368,8 +364,3 @@ def list_role_permissions(call: Call) -> Answer:
         role = call.get("roleid")
         return permissions_of(call.cloud, role) if isinstance(role, Role) and role in call.cloud.store else []
     return [row for role in call.cloud.store.table(Role) for row in permissions_of(call.cloud, role)]
-
-
-def record(call: Call, type: str, doing: str, resource: Any) -> None:
-    """The event of something that was done at once."""
-    call.cloud.events.record(call, type, f"Successfully completed {doing}", resource=resource, account=call.account)

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ResourceUnavailable
+from cs_matrix_pytest.simulator.errors import (
+    InternalError,
+    InvalidParameterValue,
+    PermissionDenied,
+    ResourceUnavailable,
+)
 from cs_matrix_pytest.simulator.families.capacity_reports import pool_allocated
 from cs_matrix_pytest.simulator.hypervisors import api_name
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
+from cs_matrix_pytest.simulator.models.infra import Cluster, Host, HypervisorCapabilities, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
@@ -284,13 +289,40 @@ def sync_storage_pool(call: Call) -> Answer:
     return call.one(StoragePool)
 
 
+POOL_STATES = (
+    "Creating",
+    "Created",
+    "Attaching",
+    "Initialized",
+    "Initializing",
+    "Up",
+    "PrepareForMaintenance",
+    "ErrorInMaintenance",
+    "CancelMaintenance",
+    "Maintenance",
+    "Disabled",
+    "Removed",
+    "Error",
+)
+
+
+def listed_pools(call: Call) -> list[StoragePool]:
+    """All pools; raises InvalidParameterValue where the request asks for a scope or status that there is not."""
+    for parameter, known, called in (("scope", (*SCOPES, "REGION"), "scope type"), ("status", POOL_STATES, "status")):
+        wanted = call.get(parameter)
+        if wanted is not None and wanted.lower() not in [each.lower() for each in known]:
+            raise InvalidParameterValue(f"Invalid {called}: {wanted}")
+    return list(call.cloud.store.table(StoragePool))
+
+
 family.listing(
     "listStoragePools",
     StoragePool,
+    rows=listed_pools,
     keyword=("name", "type"),
     filters={
         "hostid": lambda pool, host, _call: _reaches(pool, host),
-        "status": lambda pool, value, _call: pool.state == value,
+        "status": lambda pool, value, _call: pool.state.lower() == value.lower(),
         "ipaddress": lambda pool, value, _call: pool.ip_address == value,
         "storageaccessgroup": lambda pool, value, _call: value in pool.storage_access_groups,
         "storagecustomstats": lambda _pool, _value, _call: True,
@@ -316,3 +348,44 @@ def list_storage_tags(call: Call) -> Answer:
         if keyword in tag.lower()
     ]
     return page(call, rows)
+
+
+@family.command("findStoragePoolsForMigration", object_name="storagepool")
+def find_pools_for_migration(call: Call) -> Answer:
+    cloud, volume, keyword = call.cloud, call.one(Volume), call.get("keyword", "").lower()
+    source, vm = volume.pool, volume.vm
+    if not call.is_root_admin:
+        raise PermissionDenied("No permission to migrate volume, only root admin can migrate a volume")
+    if source is None or volume.state != "Ready" or (vm and vm.state == "Running" and not _can_move(cloud, vm)):
+        return {}
+    cluster = source.cluster or (vm.cluster if vm else None)
+    rows = [
+        {**cloud.view(pool, call), "suitableformigration": suits(pool, volume), "jobstatus": 0}
+        for pool in cloud.store.table(StoragePool)
+        if pool is not source
+        and pool.zone is source.zone
+        and pool.hypervisor == source.hypervisor
+        and (pool.scope == "ZONE" or vm is None or pool.cluster is cluster)
+        and keyword in pool.name.lower()
+    ]
+    rows.sort(key=lambda row: not row["suitableformigration"])
+    return page(call, rows)
+
+
+def _can_move(cloud: Cloud, vm: UserVm) -> bool:
+    """True where a hypervisor can move the disks of a running VM."""
+    rows = cloud.store.table(HypervisorCapabilities).where(hypervisor=vm.hypervisor)
+    version = vm.host.hypervisor_version if vm.host else None
+    row = next((row for row in rows if row.version == version), next(iter(rows), None))
+    return row is not None and bool(row.facts.get("storagemotionenabled"))
+
+
+def suits(pool: StoragePool, volume: Volume) -> bool:
+    """True where a pool has what a volume's disk offering asks for."""
+    tags = volume.disk_offering.storage_tags if volume.disk_offering else []
+    local = pool.scope == "HOST"
+    return (
+        pool.state == "Up"
+        and set(tags) <= set(pool.storage_tags)
+        and (not local or (volume.vm is not None and volume.vm.host is pool.host))
+    )

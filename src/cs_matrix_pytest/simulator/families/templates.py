@@ -479,6 +479,8 @@ def _disk_of(call: Call) -> tuple[Volume, Snapshot | None]:
 
 
 def _hypervisor_of(call: Call, volume: Volume) -> str:
+    if volume.hypervisor is not None:
+        return volume.hypervisor
     if volume.vm is not None:
         return volume.vm.hypervisor
     return volume.template.hypervisor if volume.template is not None else call.cloud.hypervisor

@@ -26,7 +26,7 @@ from cs_matrix_pytest.simulator.errors import (
     ParameterError,
     PermissionDenied,
 )
-from cs_matrix_pytest.simulator.families.roles import imported_rule, record
+from cs_matrix_pytest.simulator.families.roles import imported_rule
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import (
     Account,
@@ -220,7 +220,6 @@ def create_user(call: Call) -> Answer:
     user = new_user(call, account)
     give_id(call, user, "userid")
     cloud.store.add(user)
-    record(call, "USER.CREATE", "creating User", user)
     return user
 
 
@@ -263,7 +262,6 @@ def update_user(call: Call) -> Answer:
     user.timezone = call.get("timezone") or user.timezone
     if call.flag("mandate2fa"):
         user.two_factor = True
-    record(call, "USER.UPDATE", "Updating User", user)
     return user
 
 
@@ -364,7 +362,6 @@ def enable_user(call: Call) -> Answer:
     user = find_to_enable(call)
     user.state = user.account.state = "enabled"
     user.failed_logins = 0
-    record(call, "USER.ENABLE", "enabling User", user)
     return user
 
 
@@ -376,7 +373,6 @@ def lock_user(call: Call) -> Answer:
     user.state = "locked"
     if all(row.state != "enabled" for row in users_of(call.cloud, user.account)):
         user.account.state = "locked"
-    record(call, "USER.LOCK", "locking User", user)
     return user
 
 
@@ -399,7 +395,6 @@ def delete_user(call: Call) -> Answer:
     check_owner(call.account, user.account)
     check_may_manage(call, user.account, user)
     remove_user(call.cloud, user)
-    record(call, "USER.DELETE", "deleting User", user)
     return Success()
 
 
@@ -431,7 +426,6 @@ def move_user(call: Call) -> Answer:
             "moving a user from an account in one domain to an account in another domain is not supported!"
         )
     user.account = account
-    record(call, "USER.MOVE", "moving User to a new account", user)
     return Success()
 
 

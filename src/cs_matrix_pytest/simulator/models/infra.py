@@ -199,6 +199,13 @@ class ImageStore(Resource):
 
 
 @dataclass(eq=False, kw_only=True)
+class StagingStore(ImageStore):
+    """NFS of a zone in front of object storage."""
+
+    label: ClassVar[str] = "secondary staging store"
+
+
+@dataclass(eq=False, kw_only=True)
 class PhysicalNetwork(Resource):
     entities: ClassVar[tuple[str, ...]] = ("PhysicalNetworkResponse",)
     label: ClassVar[str] = "physical network"

@@ -296,8 +296,11 @@ def one_line(text: str) -> str:
 
 def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
     """What a successful login answers."""
-    account = user.account
-    return {
+    account, config = user.account, cloud.configuration
+    domain = account.domain
+    mandated = config.flag("enable.user.2fa", domain) and config.flag("mandate.user.2fa", domain)
+    two_factor = user.two_factor or mandated
+    shown = {
         "username": user.username,
         "userid": user.id,
         "domainid": account.domain.id,
