@@ -49,6 +49,7 @@ def test_by_name(text, expected):
         "resetPasswordForVirtualMachine id=5",
         "cloudstack runs on host cloud7",
         '"apikey": ""',
+        "    assert user.password == given.password",
     ],
 )
 def test_what_is_no_secret_stays(text):

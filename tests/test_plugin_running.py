@@ -348,3 +348,28 @@ def test_facts_of_the_server_win_with_a_warning(labs: Labs) -> None:
         strict = labs.run("--cs-env=kvm-adv", "-W", "error")
     assert strict.ret == pytest.ExitCode.USAGE_ERROR
     assert labs.lines()[0]["environments"]["kvm-adv"]["context"]["hypervisor"] == {"type": "vmware", "version": "8.0"}
+
+
+def test_tracebacks_leave_out_marvins_own_frames(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        from marvin.cloudstackAPI import rebootVirtualMachine
+        from marvin.lib.base import VirtualMachine
+
+        class TestX(cloudstackTestCase):
+            def test_refused(self):
+                VirtualMachine.list(self.testClient.getApiClient())
+
+            def test_mistaken(self):
+                VirtualMachine.list(None)
+        """
+    )
+    result = two.run("--cs-env=kvm-adv")
+    result.assert_outcomes(failed=2)
+    output = result.stdout.str()
+    assert "VirtualMachine.list(self.testClient.getApiClient())" in output
+    assert "unknown command listVirtualMachines" in output
+    assert "cloudstackConnection.py" not in output.partition("short test summary")[0]
+    assert "base.py" in output  # where the exception that is not Marvin's was raised
+    full = two.run("--cs-env=kvm-adv", "--full-trace", "-k", "refused")
+    full.stdout.fnmatch_lines(["*cloudstackConnection.py*"])

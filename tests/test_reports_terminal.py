@@ -190,5 +190,5 @@ def test_untested_features_of_one_cause_share_a_line():
     matrix = compute_matrix([RecordedRun(run, (), lines)], load_catalogue(), generated="2026-01-03T00:00:00Z")
     text = render(matrix)
     assert "· 9 features, e: blocked: login refused" in text
-    assert "· untested 1 module" in text
+    assert "all 9 features      · untested" in text
     assert "CloudStack unknown" in text

@@ -25,9 +25,9 @@ _LONG = 8
 
 _DOUBLE_QUOTED = r'"(?:\\.|[^"\\])*"'
 _SINGLE_QUOTED = r"'(?:\\.|[^'\\])*'"
-# `"password": "…"`, `password=…`, `passwd : '…'`, and JSON inside a JSON string (`\"password\": \"…\"`)
+# (not the comparisons of a traceback's code) `"password": "…"`, `password=…`, `passwd : '…'`, and JSON inside a JSON string (`\"password\": \"…\"`)
 _NAMED = re.compile(
-    rf"(?P<name>{SECRET_NAME_PATTERN}(?:\\?[\"'])?\s{{0,3}}[=:]\s{{0,3}})"
+    rf"(?P<name>{SECRET_NAME_PATTERN}(?:\\?[\"'])?\s{{0,3}}(?:=(?!=)|:)\s{{0,3}})"
     rf"(?P<value>[ub]?{_DOUBLE_QUOTED}|[ub]?{_SINGLE_QUOTED}|\\\"(?:[^\"\\]|\\\\.)*\\\"|[^\s&,;\"'<>{{}}\[\]][^\s&,;\"'<}}]*)"
 )
 _ELEMENT = re.compile(rf"(<{SECRET_NAME_PATTERN}>)[^<]*")

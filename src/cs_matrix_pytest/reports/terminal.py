@@ -272,17 +272,17 @@ class _Page:
     def _decided_whys(self) -> list[tuple[Outcome, str]]:
         cells = [cell for cell in self.matrix.cells if cell.total.outcome in (Outcome.FAILING, Outcome.UNSTABLE)]
         cells.sort(key=lambda cell: _WHY_ORDER.index(cell.total.outcome))
-        causes: dict[tuple[Outcome, str, str], list[Cell]] = {}
+        causes: dict[tuple[Outcome, str, str, str], list[Cell]] = {}
         for cell in cells:
             evidence = strongest(cell.total)
             more = sum(each.outcome is cell.total.outcome for each in cell.total.evidence) - 1
             also = f"; and {more} more {cell.total.outcome.value}" if more else ""
             said = printable(because(evidence), _SHOWN_MESSAGE)
             cause = f"{_short(evidence.test)} {said}{also}"
-            causes.setdefault((cell.total.outcome, cell.feature, cause), []).append(cell)
+            causes.setdefault((cell.total.outcome, cell.acs_version, cell.feature, cause), []).append(cell)
         return [
             (outcome, f"{self._title(feature)}, {self._where(concerned)}: {cause}")
-            for (outcome, feature, cause), concerned in causes.items()
+            for (outcome, _, feature, cause), concerned in causes.items()
         ]
 
     def _untested_whys(self) -> list[tuple[Outcome, str]]:
@@ -296,18 +296,16 @@ class _Page:
             for (where, cause), titles in causes.items()
         ]
 
-    def _where(self, cells: Iterable[Cell]) -> str:
-        """The environments that the verdict is about, and the version where results of several were decided."""
-        places: dict[str, list[str]] = {}
-        for cell in cells:
-            concerned = [n for n, share in cell.by_environment.items() if share.outcome is not Outcome.COMPATIBLE]
-            names = places.setdefault(printable(cell.acs_version), [])
-            names += [self._name(name) for name in concerned or cell.by_environment]
-        told = {each.acs_version for each in self.matrix.cells if each.total.outcome is not Outcome.UNTESTED}
-        return "; ".join(
-            f"{', '.join(names)} (CloudStack {version})" if len(told) > 1 else ", ".join(names)
-            for version, names in places.items()
-        )
+    def _where(self, cells: Sequence[Cell]) -> str:
+        """The environments that the verdict of cells of one version is about, and the version if others were decided."""
+        concerned = [
+            [name for name, share in cell.by_environment.items() if share.outcome is not Outcome.COMPATIBLE]
+            or [*cell.by_environment]
+            for cell in cells
+        ]
+        names = ", ".join(self._name(name) for part in concerned for name in part)
+        decided = {each.acs_version for each in self.matrix.cells if each.total.outcome is not Outcome.UNTESTED}
+        return f"{names} (CloudStack {printable(cells[0].acs_version)})" if len(decided) > 1 else names
 
     def _entries(self, lines: Iterable[tuple[Outcome, str]], indent: int = 0) -> None:
         from rich.table import Table

@@ -42,7 +42,11 @@ def _vms(cloud: Cloud, tag: str | None) -> Iterator[UserVm]:
 
 def _volumes(cloud: Cloud, tag: str | None) -> Iterator[Volume]:
     for volume in cloud.store.table(Volume):
-        if volume.state not in GONE_VOLUMES and volume.display and (tag is None or tag in volume.disk_offering.storage_tags):
+        if (
+            volume.state not in GONE_VOLUMES
+            and volume.display
+            and (tag is None or tag in volume.disk_offering.storage_tags)
+        ):
             yield volume
 
 

@@ -359,7 +359,7 @@ def stop_account(cloud: Cloud, account: Account) -> None:
 
 
 @family.command("lockAccount")
-def lock_account(call: Call) -> Answer:
+def lock_account(_call: Call) -> Answer:
     raise InternalError(
         "LockAccount does not lock Accounts. Its implementation is disabled. Use DisableAccount instead."
     )

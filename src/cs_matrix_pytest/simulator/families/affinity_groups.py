@@ -111,7 +111,9 @@ def delete_group(call: Call) -> Answer:
     if group is None:
         owner, name = owner_of_new(call), call.get("name")
         if name is None:
-            raise InvalidParameterValue("Either the affinity group Id or group name must be specified to delete the group")
+            raise InvalidParameterValue(
+                "Either the affinity group Id or group name must be specified to delete the group"
+            )
         group = call.cloud.store.table(AffinityGroup).first(account=owner, name=name)
         if group is None:
             raise InvalidParameterValue("Unable to find affinity group; failed to delete group.")
@@ -151,7 +153,9 @@ def named_groups(call: Call, owner: Account) -> list[AffinityGroup]:
     """The groups that ``affinitygroupids`` or ``affinitygroupnames`` name."""
     names, ids = call.get("affinitygroupnames"), call.get("affinitygroupids")
     if names is not None and ids is not None:
-        raise InvalidParameterValue("affinitygroupids parameter is mutually exclusive with affinitygroupnames parameter")
+        raise InvalidParameterValue(
+            "affinitygroupids parameter is mutually exclusive with affinitygroupnames parameter"
+        )
     if names is None:
         return list(dict.fromkeys(call.many(AffinityGroup, "affinitygroupids")))
     groups = []

@@ -107,12 +107,12 @@ def loads(cloud: Cloud, *, without: UserVm | None = None) -> dict[Host, Load]:
                 continue
         if vm is not without:
             carried.setdefault(host, Load()).add(vm.cpu_number * vm.cpu_speed, vm.memory * MIB)
-    for kind in (SystemVm, Router):
-        for machine in cloud.store.table(kind):
-            offering = getattr(machine, "service_offering", None)
-            if machine.host is not None and machine.state == "Running" and isinstance(offering, ServiceOffering):
-                cpu, speed, memory = offering.cpu_number or 1, offering.cpu_speed or 0, offering.memory or 0
-                carried.setdefault(machine.host, Load()).add(cpu * speed, memory * MIB)
+    machines: list[SystemVm | Router] = [*cloud.store.table(SystemVm), *cloud.store.table(Router)]
+    for machine in machines:
+        offering = machine.service_offering
+        if machine.host is not None and machine.state == "Running" and isinstance(offering, ServiceOffering):
+            cpu, speed, memory = offering.cpu_number or 1, offering.cpu_speed or 0, offering.memory or 0
+            carried.setdefault(machine.host, Load()).add(cpu * speed, memory * MIB)
     return carried
 
 

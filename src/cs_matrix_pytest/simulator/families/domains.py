@@ -44,7 +44,7 @@ BAD_NEW_NETWORK_DOMAIN = (
 
 
 @family.on_fresh_install
-def root_domain(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
+def root_domain(cloud: Cloud, _fresh: Mapping[str, Any]) -> None:
     cloud.store.add(Domain(name="ROOT"))
 
 

@@ -91,7 +91,7 @@ def _owner(member: ProjectMember) -> dict[str, Any]:
 
 
 @family.view(ProjectInvitation)
-def invitation_view(invitation: ProjectInvitation, call: Call) -> dict[str, Any]:
+def invitation_view(invitation: ProjectInvitation, _call: Call) -> dict[str, Any]:
     project = invitation.project
     return {
         "id": invitation.id,
@@ -108,7 +108,7 @@ def invitation_view(invitation: ProjectInvitation, call: Call) -> dict[str, Any]
 
 
 @family.view(ProjectRole)
-def project_role_view(role: ProjectRole, call: Call) -> dict[str, Any]:
+def project_role_view(role: ProjectRole, _call: Call) -> dict[str, Any]:
     return {
         "id": role.id,
         "projectid": role.project.id,
@@ -717,8 +717,7 @@ def create_project_role(call: Call) -> Answer:
     project, store = check_may_set_roles(call), call.cloud.store
     if store.table(ProjectRole).first(name=call["name"], project=project):
         raise ApiError("Entity already exists ", code=530)
-    role = store.add(ProjectRole(name=call["name"], project=project, description=call.get("description")))
-    return role
+    return store.add(ProjectRole(name=call["name"], project=project, description=call.get("description")))
 
 
 @family.command("updateProjectRole")

@@ -94,7 +94,9 @@ def create_snapshot(call: Call) -> Generator[Resource, None, Answer]:
     try:
         yield snapshot
         if volume not in cloud.store or volume.state != "Ready":
-            raise InternalError(f"Failed to create snapshot due to an internal error creating snapshot for volume {volume.id}")
+            raise InternalError(
+                f"Failed to create snapshot due to an internal error creating snapshot for volume {volume.id}"
+            )
     except ApiError:
         snapshot.state = "Error"
         raise
@@ -110,7 +112,9 @@ def check_ready(volume: Volume) -> None:
         )
 
 
-def new_snapshot(cloud: Cloud, volume: Volume, name: str | None = None, policy: SnapshotPolicy | None = None) -> Snapshot:
+def new_snapshot(
+    cloud: Cloud, volume: Volume, name: str | None = None, policy: SnapshotPolicy | None = None
+) -> Snapshot:
     """Allocate a snapshot, by default named after the VM, the volume and the time; raises where the limit is reached."""
     cloud.limits.check(volume.account, "snapshot")
     cloud.limits.check(volume.account, "secondary_storage", volume.size)
@@ -226,8 +230,7 @@ def create_policy(call: Call) -> Answer:
     cloud, volume, schedule, most = call.cloud, call.params["volumeid"], call["schedule"], call["maxsnaps"]
     if not isinstance(volume, Volume) or volume not in cloud.store:
         raise InvalidParameterValue(
-            "Failed to create snapshot policy, unable to find a volume with id "
-            f"{getattr(volume, 'number', volume)}"
+            f"Failed to create snapshot policy, unable to find a volume with id {getattr(volume, 'number', volume)}"
         )
     check_access(cloud, call.account, volume)
     display = call.flag("fordisplay", True)

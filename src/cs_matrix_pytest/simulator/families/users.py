@@ -131,11 +131,11 @@ def key_pair_view(pair: ApiKeyPair, call: Call) -> dict[str, Any]:
         "domain": domain.name,
         "domainpath": domain.path,
         "state": "EXPIRED" if expired else "ENABLED",
-        "permissions": _rules(call.cloud, pair) if call.flag("showpermissions") else None,
+        "permissions": _rules(pair) if call.flag("showpermissions") else None,
     }
 
 
-def _rules(cloud: Cloud, pair: ApiKeyPair) -> list[dict[str, Any]]:
+def _rules(pair: ApiKeyPair) -> list[dict[str, Any]]:
     rules = pair.permissions
     if not rules and pair.account.role is not None:
         rules = [KeyRule(text.removeprefix("!"), not text.startswith("!")) for text in pair.account.role.rules]
@@ -212,9 +212,9 @@ def create_user(call: Call) -> Answer:
         )
     if account is cloud.system_account:
         raise PermissionDenied(f"Account: {describe(account)} is a system account, can't add a user to it")
-    if not cloud.configuration.flag("user.allow.multiple.accounts", domain):
-        if cloud.store.table(User).first(lambda row: row.account.domain is domain, username=name):
-            raise InternalError(f"The user {name} already exists in domain {domain.number}")
+    taken = cloud.store.table(User).first(lambda row: row.account.domain is domain, username=name)
+    if taken and not cloud.configuration.flag("user.allow.multiple.accounts", domain):
+        raise InternalError(f"The user {name} already exists in domain {domain.number}")
     _check_not_in_account(cloud, name, account)
     check_may_manage(call, account)
     user = new_user(call, account)
@@ -558,7 +558,7 @@ def list_user_key_rules(call: Call) -> Answer:
     if pair is None:
         raise InvalidParameterValue("Could not complete request.")
     check_may_manage(call, pair.account, pair.user)
-    rows = _rules(call.cloud, pair)
+    rows = _rules(pair)
     return Listing(rows, len(rows))
 
 

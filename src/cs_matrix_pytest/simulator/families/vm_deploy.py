@@ -163,9 +163,7 @@ def details_of(call: Call) -> dict[str, str]:
     boot_type, boot_mode = call.get("boottype"), call.get("bootmode")
     if boot_type is not None:
         if boot_type.lower() not in BOOT_MODES:
-            raise InvalidParameterValue(
-                "Invalid bootType provided. Valid values are: [UEFI, BIOS]"
-            )
+            raise InvalidParameterValue("Invalid bootType provided. Valid values are: [UEFI, BIOS]")
         if boot_type.lower() == "uefi" and boot_mode is None:
             raise InvalidParameterValue("Invalid bootMode, bootmode must be specified for bootType UEFI")
         mode = (boot_mode or "legacy").lower()
@@ -220,7 +218,9 @@ def check_offering(offering: ServiceOffering, details: Mapping[str, str], overri
             "Cannot override disk offering id since provided service offering is strictly mapped to its disk offering"
         )
     if not offering.customized and any(name.lower() in SIZE_DETAILS for name in details):
-        raise InvalidParameterValue("cpuNumber or cpuSpeed or memory should not be specified for static service offering")
+        raise InvalidParameterValue(
+            "cpuNumber or cpuSpeed or memory should not be specified for static service offering"
+        )
 
 
 def check_usable(owner: Account, offering: Offering | None, zone: Zone) -> None:
@@ -312,9 +312,7 @@ def check_network(cloud: Cloud, owner: Account, network: Network, zone: Zone) ->
         raise InvalidParameterValue(f"Network id={network.id} is system only and can't be used for vm deployment")
     check_access(cloud, owner, network, "UseEntry")
     if network.zone is not zone:
-        raise InvalidParameterValue(
-            f"Network {nics.describe(network)} doesn't belong to zone {zone.name}"
-        )
+        raise InvalidParameterValue(f"Network {nics.describe(network)} doesn't belong to zone {zone.name}")
     if zone.security_groups_enabled and network.guest_type == "Isolated":
         raise InvalidParameterValue(
             "Can specify only Shared or L2 Guest networks when deploy vm in Advance Security Group enabled zone"
@@ -326,9 +324,7 @@ def check_address(cloud: Cloud, wanted: Wanted) -> None:
 
     if wanted.ip is not None and not ipv4.is_address(wanted.ip):
         raise InvalidParameterValue(f"Invalid specified IPv4 address {wanted.ip}")
-    if wanted.mac is not None and any(
-        nic.mac_address == wanted.mac for nic in nics.nics_in(cloud, wanted.network)
-    ):
+    if wanted.mac is not None and any(nic.mac_address == wanted.mac for nic in nics.nics_in(cloud, wanted.network)):
         raise InvalidParameterValue(f"The requested Mac address is already taken! {wanted.mac}")
 
 
@@ -337,7 +333,9 @@ def security_groups_of(call: Call, owner: Account, networks: list[Network]) -> l
     cloud, zone = call.cloud, call.one(Zone, "zoneid")
     names, ids = call.get("securitygroupnames"), call.get("securitygroupids")
     if names is not None and ids is not None:
-        raise InvalidParameterValue("securitygroupids parameter is mutually exclusive with securitygroupnames parameter")
+        raise InvalidParameterValue(
+            "securitygroupids parameter is mutually exclusive with securitygroupnames parameter"
+        )
     groups = call.many(SecurityGroup, "securitygroupids")
     for name in names or ():
         group = cloud.store.table(SecurityGroup).first(account=owner, name=name)
@@ -463,9 +461,7 @@ def _named(template: Template) -> str:
     )
 
 
-def root_disk(
-    cloud: Cloud, template: Template, offering: DiskOffering, details: dict[str, str]
-) -> int:
+def root_disk(cloud: Cloud, template: Template, offering: DiskOffering, details: dict[str, str]) -> int:
     """The bytes of a root disk; what the offering says goes before what is asked for, and is put into ``details``.
 
     UserVmManagerImpl.configureCustomRootDiskSize and validateRootDiskResize.
@@ -577,7 +573,9 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     if template.is_iso:
         if disk_offering is None:
             if root_offering.compute_only:
-                raise InvalidParameterValue("Installing from ISO requires a disk offering to be specified for the root disk.")
+                raise InvalidParameterValue(
+                    "Installing from ISO requires a disk offering to be specified for the root disk."
+                )
         else:
             root_offering, disk_offering = disk_offering, None
         if "size" in call:
@@ -709,4 +707,3 @@ def _allocate_disks(cloud: Cloud, vm: UserVm, root: Disk, disks: list[Disk], det
             device_id=device_id,
             display=vm.display,
         )
-

@@ -160,7 +160,9 @@ def start_command(call: Call) -> Answer:
 @family.command("stopVirtualMachine")
 def stop_command(call: Call) -> Answer:
     vm = _one(call, "unable to find a virtual machine with id {}")
-    if call.flag("forced") and not call.cloud.configuration.flag("allow.user.force.stop.vm", call.account, default=True):
+    if call.flag("forced") and not call.cloud.configuration.flag(
+        "allow.user.force.stop.vm", call.account, default=True
+    ):
         raise PermissionDenied("Account does not have the permission to force stop the vm.")
     stop(call.cloud, vm)
     return vm
@@ -208,8 +210,9 @@ def may_expunge(call: Call) -> bool:
 @family.command("destroyVirtualMachine")
 def destroy_command(call: Call) -> Answer:
     cloud, expunge_now = call.cloud, call.flag("expunge")
-    allowed = may_expunge(call) and command_allowed(call.caller.user, "expungeVirtualMachine")
-    if expunge_now and not allowed:
+    expunging = cloud.api.get("expungeVirtualMachine")
+    assert expunging is not None
+    if expunge_now and not (may_expunge(call) and command_allowed(call.caller, expunging)):
         raise PermissionDenied("Account does not have permission for expunging.")
     vm = _one(call, "unable to find a virtual machine with id {}")
     if vm.state in ("Destroyed", "Expunging") and not expunge_now:
@@ -478,9 +481,7 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
     asked = details.get("rootdisksize") or (str(call["rootdisksize"]) if "rootdisksize" in call else None)
     if asked is not None and asked.isdigit():
         if int(asked) * GIB < image.size:
-            raise InvalidParameterValue(
-                f"Root disk size [{asked}] is smaller than the template size [{image.size}]"
-            )
+            raise InvalidParameterValue(f"Root disk size [{asked}] is smaller than the template size [{image.size}]")
     elif offering is not None and offering.disk_size * GIB < image.size and not offering.customized:
         raise InvalidParameterValue(
             f"Disk size for selected offering [{offering.disk_size * GIB}] is less than the template's size [{image.size}]"

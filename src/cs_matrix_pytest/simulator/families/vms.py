@@ -94,7 +94,11 @@ def nic_of_vm(nic: Nic, vm: UserVm, addresses: dict[int, PublicIp]) -> dict[str,
     return {
         **nic_fields(nic, up=vm.state in UP),
         "secondaryip": [
-            {"id": each.id, "ipaddress": each.address, **({"description": each.description} if each.description else {})}
+            {
+                "id": each.id,
+                "ipaddress": each.address,
+                **({"description": each.description} if each.description else {}),
+            }
             for each in nic.secondary
         ],
         "extradhcpoption": [],

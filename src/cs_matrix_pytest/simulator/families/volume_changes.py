@@ -78,7 +78,8 @@ def create_volume(call: Call) -> Generator[Resource, None, Answer]:
     check_access(cloud, call.account, owner)
     if "displayvolume" in call and not call.is_root_admin:
         raise PermissionDenied("Cannot update parameter displayvolume, only admin permitted ")
-    snapshot, offering = _snapshot(call), call.params.get("diskofferingid")
+    snapshot = _snapshot(call)
+    offering = call.params.get("diskofferingid")
     if snapshot is None and offering is None:
         raise InvalidParameterValue(
             "At least one of disk Offering ID or snapshot ID must be passed whilst creating volume"
@@ -119,6 +120,7 @@ def create_volume(call: Call) -> Generator[Resource, None, Answer]:
         if vm.state not in ("Running", "Stopped"):
             raise InvalidParameterValue("Please specify a VM that is either running or stopped.")
         check_access(cloud, call.account, vm)
+    assert offering is not None
     check_room(call, owner, offering, 1, size)
     name = call.get("name") or f"volume-{new_uuid()}"
     volume = volumes.new_volume(
@@ -162,7 +164,7 @@ def _snapshot(call: Call) -> Snapshot | None:
 def _fill(call: Call, volume: Volume, snapshot: Snapshot, vm: UserVm | None) -> None:
     """Have a volume made from a snapshot: on the pool of the VM that gets it, else on one that has room."""
     cloud, hypervisor = call.cloud, snapshot.volume.hypervisor or cloud.hypervisor
-    pool = snapshot.volume.pool if snapshot.volume.pool in cloud.store.table(StoragePool) else None
+    pool = snapshot.volume.pool
     if vm is not None and vm.root_volume is not None and vm.root_volume.pool is not None:
         pool = vm.root_volume.pool
     if pool is None or not capacity.holds(pool, volume.disk_offering):
@@ -200,9 +202,7 @@ def attach_to(call: Call, volume: Volume, vm: UserVm, device_id: int | None) -> 
     """Attach a volume to a VM; one that is on no pool yet is made on the VM's."""
     cloud = call.cloud
     if vm.state not in ("Running", "Stopped"):
-        raise InvalidParameterValue(
-            "Please specify a VM that is on of the following states: [Running, Stopped]."
-        )
+        raise InvalidParameterValue("Please specify a VM that is on of the following states: [Running, Stopped].")
     if vm.zone is not volume.zone:
         raise InvalidParameterValue("Please specify a VM that is in the same zone as the volume.")
     if device_id == 0:
@@ -228,9 +228,7 @@ def attach_to(call: Call, volume: Volume, vm: UserVm, device_id: int | None) -> 
     for resource in (volume, vm):
         check_access(cloud, call.account, resource)
     if volume.pool is not None and volume.hypervisor and volume.hypervisor.lower() != vm.hypervisor.lower():
-        raise InvalidParameterValue(
-            f"Can't attach a volume created by: {volume.hypervisor} to a {vm.hypervisor} vm"
-        )
+        raise InvalidParameterValue(f"Can't attach a volume created by: {volume.hypervisor} to a {vm.hypervisor} vm")
     root = vm.root_volume
     host = vm.host or vm.last_host
     if root is not None and root.pool is not None and volume.pool is None and host is not None:
@@ -269,12 +267,10 @@ def max_data_disks(cloud: Cloud, vm: UserVm) -> int:
     """How many data disks the hypervisor of a VM's host can give it."""
     host = vm.host or vm.last_host
     version = (host.hypervisor_version if host else None) or hypervisor_facts(vm.hypervisor).version
-    rows = [
-        row
-        for row in cloud.store.table(HypervisorCapabilities)
-        if row.hypervisor.lower() == vm.hypervisor.lower()
-    ]
-    row = next((row for row in rows if row.version == version), next((row for row in rows if row.version == "default"), None))
+    rows = [row for row in cloud.store.table(HypervisorCapabilities) if row.hypervisor.lower() == vm.hypervisor.lower()]
+    row = next(
+        (row for row in rows if row.version == version), next((row for row in rows if row.version == "default"), None)
+    )
     most = int(row.facts.get("maxdatavolumeslimit") or 0) if row else 0
     return most or MAX_DATA_DISKS
 
@@ -374,7 +370,9 @@ def destroy_volume(call: Call) -> Answer:
         expunge(call.cloud, volume)
         volume.state = "Expunged"
     elif volume.state in ("Allocated", "Uploaded"):
-        raise InvalidParameterValue("The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered")
+        raise InvalidParameterValue(
+            "The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered"
+        )
     else:
         volumes.destroy(volume)
         delay = call.cloud.configuration.number("storage.cleanup.delay", default=86400)
@@ -468,9 +466,7 @@ def _size_of_same(call: Call, volume: Volume, offering: DiskOffering) -> tuple[i
 
 def _iops(least: int | None, most: int | None) -> tuple[int | None, int | None]:
     if (least is None) != (most is None):
-        raise InvalidParameterValue(
-            "Either 'miniops' and 'maxiops' must both be provided or neither must be provided."
-        )
+        raise InvalidParameterValue("Either 'miniops' and 'maxiops' must both be provided or neither must be provided.")
     if least is not None and most is not None and least > most:
         raise InvalidParameterValue("The 'miniops' parameter must be less than or equal to the 'maxiops' parameter.")
     return least, most
@@ -483,7 +479,9 @@ def _size_of_new(
     if old.strict != new.strict:
         raise InvalidParameterValue("Disk offering size strictness does not match with new disk offering")
     if old.strict and old.disk_size != new.disk_size:
-        raise InvalidParameterValue(f"Resize volume for {volume.name} is not allowed since disk offering's size is fixed")
+        raise InvalidParameterValue(
+            f"Resize volume for {volume.name} is not allowed since disk offering's size is fixed"
+        )
     vm = volume.vm
     if volume.is_root and vm is not None and vm.service_offering.disk_offering_strict:
         raise InvalidParameterValue(

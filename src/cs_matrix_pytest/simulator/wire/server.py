@@ -300,10 +300,12 @@ def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
     domain = account.domain
     mandated = config.flag("enable.user.2fa", domain) and config.flag("mandate.user.2fa", domain)
     two_factor = user.two_factor or mandated
-    shown = {
+    # Only admins learn which server it was that they reached.
+    server = {"managementserverid": cloud.management_server_id} if account.is_root_admin else {}
+    return {
         "username": user.username,
         "userid": user.id,
-        "domainid": account.domain.id,
+        "domainid": domain.id,
         "timeout": 1800,
         "account": account.name,
         "firstname": user.first_name,
@@ -313,8 +315,8 @@ def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
         "timezoneoffset": "0.0",
         "registered": "false",
         "sessionkey": key,
-        "is2faenabled": "false",
-        "is2faverified": "true",
-        "issuerfor2fa": "CloudStack",
-        "managementserverid": cloud.management_server_id,
+        "is2faenabled": str(two_factor).lower(),
+        "is2faverified": str(not two_factor).lower(),
+        "issuerfor2fa": config.text("user.2fa.issuer", domain, default="CloudStack"),
+        **server,
     }

@@ -1,0 +1,566 @@
+"""Changes of virtual machines: names, size, passwords, keys, owner, ISO (UserVmManagerImpl, TemplateManagerImpl)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cs_matrix_pytest.simulator.access import ADMINS, check_access, check_domain, check_owner, describe, owner_of_new
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InternalError,
+    InvalidParameterValue,
+    ParameterError,
+    PermissionDenied,
+)
+from cs_matrix_pytest.simulator.families import capacity, nics, volumes
+from cs_matrix_pytest.simulator.families.vm_deploy import (
+    Disk,
+    Size,
+    Wanted,
+    check_limits,
+    check_name,
+    check_name_free,
+    check_network,
+    check_usable,
+    checked_user_data,
+    default_network,
+    public_keys,
+    size_of,
+    whole_number,
+)
+from cs_matrix_pytest.simulator.families.vm_groups import group_named
+from cs_matrix_pytest.simulator.families.vm_lifecycle import new_password
+from cs_matrix_pytest.simulator.families.vms import HIDDEN_DETAILS, READ_ONLY_DETAILS
+from cs_matrix_pytest.simulator.models.access_keys import UserData
+from cs_matrix_pytest.simulator.models.iam import Account
+from cs_matrix_pytest.simulator.models.images import Iso, OsType
+from cs_matrix_pytest.simulator.models.networks import (
+    LoadBalancerRule,
+    Network,
+    PortForwardingRule,
+    PublicIp,
+    SecurityGroup,
+)
+from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
+from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot
+from cs_matrix_pytest.simulator.models.vm import UserVm
+from cs_matrix_pytest.simulator.registry import Answer, Family
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("changes of virtual machines")
+
+SIZE_DETAILS = {"cpuNumber": "cpu_number", "cpuSpeed": "cpu_speed", "memory": "memory"}
+"""The details that say a VM's own numbers, and where the VM keeps them."""
+NOT_RIGHT = ("Error", "Expunging")
+
+
+def _named_settings(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}
+
+
+@family.command("updateVirtualMachine")
+def update(call: Call) -> Answer:
+    cloud, vm = call.cloud, call.params["id"]
+    if not isinstance(vm, UserVm) or vm not in cloud.store:
+        raise InvalidParameterValue(f"unable to find virtual machine with id: {getattr(vm, 'number', vm)}")
+    os_type = call.params.get("ostypeid")
+    if os_type is not None and (not isinstance(os_type, OsType) or os_type not in cloud.store):
+        raise InvalidParameterValue("Please specify a valid guest OS ID.")
+    check_access(cloud, call.account, vm)
+    user_data = checked_user_data(call.get("userdata"))
+    registered = call.maybe(UserData, "userdataid")
+    if user_data is not None and registered is not None:
+        raise InvalidParameterValue("Both userdata and userdataId inputs are not allowed, please provide only one")
+    if "displayvm" in call and not call.is_root_admin:
+        raise PermissionDenied("Cannot update parameter displayvm, only admin permitted ")
+    _update_details(call, vm)
+    instance_name = call.get("instancename")
+    if instance_name is not None:
+        other = cloud.store.table(UserVm).first(instance_name=instance_name)
+        if other is not None and other is not vm:
+            raise InternalError(f"Instance name : {instance_name} is not unique")
+    if vm.state in NOT_RIGHT:
+        raise InvalidParameterValue(f"Vm {capacity.describe(vm)} is not in the right state")
+    ha = call.flag("haenable", vm.ha_enabled)
+    if ha and not vm.service_offering.offer_ha:
+        raise InvalidParameterValue(
+            "Can't enable ha for the vm as it's created from the Service offering having HA disabled"
+        )
+    _check_dynamic_scaling(call, vm)
+    name = call.get("name")
+    if name is not None:
+        check_name(name)
+        if name != vm.name:
+            check_name_free(cloud, name, vm.networks, but=vm)
+    _update_security_groups(call, vm)
+    vm.name, vm.display_name = name or vm.name, call.get("displayname", vm.display_name)
+    vm.ha_enabled, vm.display = ha, call.flag("displayvm", vm.display)
+    vm.delete_protection = call.flag("deleteprotection", vm.delete_protection)
+    vm.dynamically_scalable = call.flag("isdynamicallyscalable", vm.dynamically_scalable)
+    vm.os_type, vm.instance_name = os_type or vm.os_type, instance_name or vm.instance_name
+    if registered is not None:
+        vm.user_data, vm.registered_user_data = registered.text, registered
+    elif user_data is not None:
+        vm.user_data = user_data
+    if "userdatadetails" in call:
+        vm.user_data_details = str(call.map("userdatadetails"))
+    if "group" in call:
+        vm.group = group_named(cloud, vm.account, call["group"])
+    return vm
+
+
+def _update_details(call: Call, vm: UserVm) -> None:
+    """Replace a VM's details by those given, or remove them; what is for admins alone stays with others' VMs."""
+    settings, details = call.cloud.configuration, call.map("details")
+    is_admin = call.is_root_admin
+    denied = _named_settings(settings.text("user.vm.denied.details", default=HIDDEN_DETAILS))
+    read_only = _named_settings(settings.text("user.vm.readonly.details", default=READ_ONLY_DETAILS))
+    if call.flag("cleanupdetails"):
+        kept = {} if is_admin else {name: vm.details[name] for name in vm.details if name in denied | read_only}
+        vm.details = kept
+        return
+    if not details:
+        return
+    if "extraconfig" in details:
+        raise InvalidParameterValue("'extraconfig' should not be included in details as key")
+    if not is_admin:
+        for name in details:
+            if name in denied:
+                raise InvalidParameterValue(f"You're not allowed to add or edit the restricted setting: {name}")
+            if name in read_only:
+                raise InvalidParameterValue(f"You're not allowed to add or edit the read-only setting: {name}")
+        details |= {name: value for name, value in vm.details.items() if name in denied | read_only}
+    if vm.service_offering.customized:
+        _check_custom_numbers(call, vm, details)
+        for name, attribute in SIZE_DETAILS.items():
+            number = whole_number(details.get(name))
+            if number is not None:
+                setattr(vm, attribute, number)
+    vm.details = details
+
+
+def _check_custom_numbers(call: Call, vm: UserVm, details: dict[str, str]) -> None:
+    """Raise where new numbers of a VM with a customised offering are more than its owner may have (verifyVmLimits)."""
+    tags = call.cloud.limits.host_tags(vm.service_offering, vm.template)
+    for name, kind, now in (("cpuNumber", "cpu", vm.cpu_number), ("memory", "memory", vm.memory)):
+        number = whole_number(details.get(name))
+        if number is not None and number > now:
+            call.cloud.limits.check(vm.account, kind, number - now, tags=tags)
+
+
+def _check_dynamic_scaling(call: Call, vm: UserVm) -> None:
+    if not call.flag("isdynamicallyscalable"):
+        return
+    if not vm.template.dynamically_scalable:
+        raise InvalidParameterValue(
+            "Dynamic Scaling cannot be enabled for the Instance since its Template does not have dynamic scaling enabled"
+        )
+    if not vm.service_offering.dynamic_scaling:
+        raise InvalidParameterValue(
+            "Dynamic Scaling cannot be enabled for the Instance since its service offering does not have dynamic scaling "
+            "enabled"
+        )
+    if not call.cloud.configuration.flag("enable.dynamic.scale.vm", vm.zone):
+        raise InvalidParameterValue(
+            "Dynamic Scaling cannot be enabled for the VM since corresponding global setting is set to false"
+        )
+
+
+def _update_security_groups(call: Call, vm: UserVm) -> None:
+    names, groups = call.get("securitygroupnames"), call.many(SecurityGroup, "securitygroupids")
+    if names is None and "securitygroupids" not in call:
+        return
+    for name in names or ():
+        group = call.cloud.store.table(SecurityGroup).first(account=vm.account, name=name)
+        if group is None:
+            raise InvalidParameterValue(f"Unable to find group by name {name}")
+        groups.append(group)
+    if not any(network.supports("SecurityGroup") for network in vm.networks):
+        return
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(f"VM {vm.id} must be stopped prior to update security groups")
+    vm.security_groups = groups
+
+
+def _with_current(vm: UserVm, offering: ServiceOffering, details: dict[str, str]) -> dict[str, str]:
+    """The details of a change of offering; numbers that are not given stay as they are."""
+    if not offering.customized:
+        return details
+    fixed = {"cpuNumber": offering.cpu_number, "cpuSpeed": offering.cpu_speed, "memory": offering.memory}
+    current = {"cpuNumber": vm.cpu_number, "cpuSpeed": vm.cpu_speed, "memory": vm.memory}
+    for name, value in current.items():
+        if fixed[name] is None:
+            details.setdefault(name, str(value))
+    return details
+
+
+def _new_size(call: Call, vm: UserVm, offering: ServiceOffering) -> Size:
+    """Check that a VM can have an offering; its size then."""
+    if offering.state == "Inactive":
+        raise InvalidParameterValue(
+            f"Unable to upgrade Instance {vm.id} with an inactive service offering {offering.id}"
+            if vm.state == "Stopped"
+            else f"New service offering is inactive: [{offering.id}]."
+        )
+    size = size_of(offering, _with_current(vm, offering, call.map("details")), call.cloud)
+    if vm.state not in ("Stopped", "Running"):
+        raise InvalidParameterValue(
+            f"Unable to upgrade virtual machine {capacity.describe(vm)}  in state {vm.state}; "
+            "make sure the virtual machine is stopped/running"
+        )
+    old = vm.service_offering
+    if not offering.customized and offering is old:
+        raise InvalidParameterValue(
+            f"Not upgrading vm {capacity.describe(vm)} since it already has the requested service offering ({offering.name})"
+        )
+    if offering.is_system != old.is_system:
+        raise InvalidParameterValue(
+            "isSystem property is different for current service offering and new service offering"
+        )
+    if old.disk_offering_strict != offering.disk_offering_strict:
+        raise InvalidParameterValue(
+            "Unable to Scale VM, since disk offering strictness flag is not same for new service offering and old service "
+            "offering"
+        )
+    if old.disk_offering_strict and old.disk_offering is not offering.disk_offering:
+        raise InvalidParameterValue(
+            "Unable to Scale VM, since disk offering id associated with the old service offering is not same for new service "
+            "offering"
+        )
+    if old.storage_type != offering.storage_type:
+        raise InvalidParameterValue(
+            f"Unable to upgrade virtual machine {capacity.describe(vm)}, cannot switch between local storage and shared "
+            "storage service offerings."
+        )
+    if not set(old.storage_tags) <= set(offering.storage_tags):
+        raise InvalidParameterValue(
+            "Unable to upgrade virtual machine; the current service offering  should have tags as subset of the new service "
+            f"offering tags. Current service offering tags: {old.storage_tags}; new service offering tags: "
+            f"{offering.storage_tags}"
+        )
+    check_usable(vm.account, offering, vm.zone)
+    return size
+
+
+def _check_growth(cloud: Cloud, vm: UserVm, offering: ServiceOffering, size: Size) -> None:
+    if cloud.configuration.flag("resource.count.running.vms.only") and vm.state != "Running":
+        return
+    tags = cloud.limits.host_tags(offering, vm.template)
+    cloud.limits.check(vm.account, "cpu", size.cpus - vm.cpu_number, tags=tags)
+    cloud.limits.check(vm.account, "memory", size.memory - vm.memory, tags=tags)
+
+
+def _give(vm: UserVm, offering: ServiceOffering, size: Size) -> None:
+    vm.service_offering = offering
+    vm.cpu_number, vm.cpu_speed, vm.memory = size.cpus, size.speed, size.memory
+    for name, value in (("cpuNumber", size.cpus), ("cpuSpeed", size.speed), ("memory", size.memory)):
+        own = {"cpuNumber": offering.cpu_number, "cpuSpeed": offering.cpu_speed, "memory": offering.memory}[name]
+        vm.details.pop(name, None)
+        if own is None:
+            vm.details[name] = str(value)
+    vm.ha_enabled = offering.offer_ha
+    vm.dynamically_scalable = vm.dynamically_scalable and offering.dynamic_scaling
+
+
+def _follow(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
+    """Give the root disk what a new offering says of it (changeDiskOfferingForRootVolume)."""
+    root = vm.root_volume
+    if root is None or vm.service_offering.disk_offering_strict or root.disk_offering is offering.disk_offering:
+        return
+    size = (offering.root_disk_size or 0) * GIB
+    if 0 < size < root.size and not call.flag("shrinkok"):
+        raise InvalidParameterValue(
+            f"Going from existing size of {root.size} to size of {size} would shrink the volume."
+            "Need to sign off by supplying the shrinkok parameter with value of true."
+        )
+    if size > root.size:
+        tags = call.cloud.limits.storage_tags(offering.disk_offering)
+        call.cloud.limits.check(vm.account, "primary_storage", size - root.size, tags=tags)
+    if size:
+        volumes.check_size(call.cloud, size)
+        root.size = size
+    root.disk_offering = offering.disk_offering
+
+
+def _change_stopped(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
+    size = _new_size(call, vm, offering)
+    _check_growth(call.cloud, vm, offering, size)
+    _follow(call, vm, offering)
+    _give(vm, offering, size)
+
+
+@family.command("changeServiceForVirtualMachine")
+def change_service(call: Call) -> Answer:
+    vm, offering = call.one(UserVm), call.one(ServiceOffering, "serviceofferingid")
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(
+            f"Unable to upgrade Instance {capacity.describe(vm)}  in state {vm.state}; make sure the Instance is stopped"
+        )
+    _change_stopped(call, vm, offering)
+    return vm
+
+
+@family.command("scaleVirtualMachine")
+def scale(call: Call) -> Answer:
+    vm, offering = call.one(UserVm), call.one(ServiceOffering, "serviceofferingid")
+    if vm.state == "Stopped":
+        _change_stopped(call, vm, offering)
+    else:
+        _scale_running(call, vm, offering)
+    return vm
+
+
+def _scale_running(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
+    cloud, host = call.cloud, vm.host
+    size, old = _new_size(call, vm, offering), vm.service_offering
+    if offering.dynamic_scaling != old.dynamic_scaling:
+        raise InvalidParameterValue(
+            "Unable to Scale VM: since dynamic scaling enabled flag is not same for new service offering and old service "
+            "offering"
+        )
+    if size.speed < vm.cpu_speed or size.memory < vm.memory or size.cpus < vm.cpu_number:
+        raise InvalidParameterValue(
+            "Scaling down is not supported while the VM is running. The new service offering attributes "
+            f'{{"memory": {size.memory}, "CPU speed": {size.speed}, "vCPUs": {size.cpus}}} must not be lower than the '
+            f'current values {{"memory": {vm.memory}, "CPU speed": {vm.cpu_speed}, "vCPUs": {vm.cpu_number}}}.'
+        )
+    same = (size.speed, size.memory, size.cpus) == (vm.cpu_speed, vm.memory, vm.cpu_number)
+    if same and (vm.hypervisor.lower() != "kvm" or old.limit_cpu_use == offering.limit_cpu_use):
+        raise InvalidParameterValue(
+            "While the VM is running, scaling to a service offering with the same attributes (memory, CPU speed and vCPUs) "
+            "is only allowed when the CPU cap is changed."
+        )
+    _check_growth(cloud, vm, offering, size)
+    if not cloud.configuration.flag("enable.dynamic.scale.vm", vm.zone):
+        raise PermissionDenied("Dynamically scaling Instances is disabled for this zone, please contact your admin.")
+    if not vm.dynamically_scalable:
+        raise InternalError(
+            f"Unable to scale {capacity.describe(vm)} as it does not have tools to support dynamic scaling."
+        )
+    assert host is not None
+    before = vm.cpu_number, vm.cpu_speed, vm.memory
+    vm.cpu_number, vm.cpu_speed, vm.memory = size.cpus, size.speed, size.memory
+    demand, carried = capacity.demand_of(vm), capacity.loads(cloud, without=vm)
+    target = host if capacity.fits(host, carried.get(host, capacity.Load()), demand) else None
+    if target is None and cloud.configuration.flag("auto.migrate.vm.on.live.scale.insufficient.capacity", host.cluster):
+        target = next(
+            (each for each, moves_storage in capacity.migration_targets(cloud, vm) if not moves_storage), None
+        )
+    vm.cpu_number, vm.cpu_speed, vm.memory = before
+    if target is None:
+        raise InternalError("Failed to scale the VM")
+    _follow(call, vm, offering)
+    vm.host = vm.last_host = target
+    _give(vm, offering, size)
+
+
+@family.command("resetPasswordForVirtualMachine")
+def reset_password(call: Call) -> Answer:
+    vm = call.one(UserVm)
+    if not vm.template.password_enabled:
+        raise InvalidParameterValue("Fail to reset password for the Instance, the Template is not password enabled")
+    if vm.state in NOT_RIGHT:
+        raise InvalidParameterValue(f"Vm {capacity.describe(vm)} is not in the right state")
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(f"Vm {capacity.describe(vm)} should be stopped to do password reset")
+    vm.password = call.get("password") or new_password(call.cloud)
+    return vm
+
+
+@family.command("resetSSHKeyForVirtualMachine")
+def reset_ssh_key(call: Call) -> Answer:
+    vm, cloud = call.one(UserVm), call.cloud
+    if vm.state in NOT_RIGHT:
+        raise InvalidParameterValue("Vm with specified id is not in the right state")
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(f"Vm {capacity.describe(vm)} should be stopped to do SSH Key reset")
+    names = list(dict.fromkeys([*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]))
+    if not names:
+        raise InvalidParameterValue("'keypair' or 'keypairs' must be specified")
+    keys = public_keys(cloud, vm.account, names)
+    vm.key_pairs = names
+    vm.details |= {"SSH.PublicKey": "\n".join(keys), "SSH.KeyPairNames": ",".join(names)}
+    vm.password = new_password(cloud) if vm.template.password_enabled else None
+    return vm
+
+
+@family.command("resetUserDataForVirtualMachine")
+def reset_user_data(call: Call) -> Answer:
+    vm, registered = call.one(UserVm), call.maybe(UserData, "userdataid")
+    if vm.state in NOT_RIGHT:
+        raise InvalidParameterValue("Vm with specified id is not in the right state")
+    if vm.state != "Stopped":
+        raise InvalidParameterValue(f"VM instance {vm.name} should be stopped to do UserData reset")
+    text = checked_user_data(call.get("userdata"))
+    if text is not None and registered is not None:
+        raise InvalidParameterValue("Both userdata and userdataId inputs are not allowed, please provide only one")
+    if registered is None and text is None and vm.template.user_data is None:
+        raise InvalidParameterValue("userdata or userdataid or the Template's user data must be given")
+    vm.user_data, vm.registered_user_data = (registered.text, registered) if registered else (text, None)
+    vm.user_data_details = str(call.map("userdatadetails")) if "userdatadetails" in call else None
+    return vm
+
+
+@family.command("getVMPassword")
+def get_password(call: Call) -> Answer:
+    vm = call.one(UserVm)
+    if vm.password is None or "SSH.PublicKey" not in vm.details:
+        raise InvalidParameterValue(
+            f"No password for VM with id '{vm.id}' found. When VM's SSH keypair is changed, the current encrypted password is "
+            "removed due to incosistency in the encryptation, as the new SSH keypair is different from which the password was "
+            "encrypted. To get a new password, it must be reseted."
+        )
+    return {"password": {"encryptedpassword": vm.password}}
+
+
+@family.command("attachIso")
+def attach_iso(call: Call) -> Answer:
+    cloud, vm, iso = call.cloud, call.params.get("virtualmachineid"), call.params.get("id")
+    if not isinstance(vm, UserVm) or vm not in cloud.store:
+        raise InvalidParameterValue(f"Unable to find an Instance with id {getattr(vm, 'number', vm)}")
+    if not isinstance(iso, Iso) or iso not in cloud.store:
+        raise InvalidParameterValue(f"Unable to find an ISO with id {getattr(iso, 'number', iso)}")
+    if iso.template_type != "PERHOST" and iso.copy_in(vm.zone) is None:
+        raise InvalidParameterValue("ISO is not available in the zone the instance is in.")
+    for account in (call.account, vm.account):
+        check_access(cloud, account, iso)
+    check_access(cloud, call.account, vm)
+    if vm.state not in ("Running", "Stopped"):
+        raise InvalidParameterValue("Please specify an instance that is either Stopped or Running.")
+    for name, hypervisor, label in (
+        ("xs-tools.iso", "xenserver", "Xenserver PV drivers"),
+        ("vmware-tools.iso", "vmware", "VMware tools drivers"),
+    ):
+        if iso.name == name and vm.hypervisor.lower() != hypervisor:
+            raise InvalidParameterValue(f"Cannot attach {label} to incompatible hypervisor {vm.hypervisor}")
+    vm.iso = iso
+    return vm
+
+
+@family.command("detachIso")
+def detach_iso(call: Call) -> Answer:
+    vm = call.params.get("virtualmachineid")
+    if not isinstance(vm, UserVm) or vm not in call.cloud.store:
+        raise InvalidParameterValue("Please specify a valid Instance.")
+    check_access(call.cloud, call.account, vm)
+    if vm.iso is None:
+        raise InvalidParameterValue("The specified instance has no ISO attached to it.")
+    if vm.state not in ("Running", "Stopped"):
+        raise InvalidParameterValue("Please specify an instance that is either Stopped or Running.")
+    vm.iso = None
+    return vm
+
+
+@family.command("assignVirtualMachine")
+def assign(call: Call) -> Answer:
+    vm = call.one(UserVm, "virtualmachineid")
+    try:
+        _assign(call, vm)
+    except ApiError as error:
+        # AssignVMCmd says no more than this of whatever went wrong.
+        text = f"Failed to move Instance due to [{vm.number}]."
+        if isinstance(error, InvalidParameterValue):
+            raise ParameterError(text) from error
+        raise InternalError(text, cs_code=9999) from error
+    return vm
+
+
+def _assign(call: Call, vm: UserVm) -> None:
+    cloud = call.cloud
+    if call.account.type not in ADMINS:
+        raise InvalidParameterValue(
+            f"Only root or domain admins are allowed to assign VMs. Caller {describe(call.account)}"
+        )
+    if vm.state == "Running":
+        raise InvalidParameterValue(f"Unable to move VM [{capacity.describe(vm)}] in [{vm.state}] state.")
+    owner = owner_of_new(call)
+    if owner.state.lower() == "disabled":
+        raise InvalidParameterValue(f"The new account owner [{describe(owner)}] is disabled.")
+    if owner is vm.account:
+        raise InvalidParameterValue(f"The new account [{describe(owner)}] is the same as the old account.")
+    for each in (vm.account, owner):
+        check_owner(call.account, each)
+    if "projectid" in call and "domainid" not in call:
+        raise InvalidParameterValue(
+            "Please provide a valid domain ID; cannot assign VM to a project if domain ID is NULL."
+        )
+    _check_no_rules(cloud, vm)
+    for volume in vm.volumes:
+        if any(row.volume is volume and row.state not in ("Destroyed", "Error") for row in cloud.store.table(Snapshot)):
+            raise InvalidParameterValue(
+                f"Snapshots exist for volume [{volume.name}]. Detach volume or remove snapshots for the volume before "
+                "assigning VM to another user."
+            )
+    check_access(cloud, owner, vm.template, "UseEntry")
+    check_domain(owner, owner.domain)
+    disks = [Disk(volume.disk_offering, volume.size) for volume in vm.volumes]
+    check_limits(cloud, owner, vm.service_offering, vm.template, Size(vm.cpu_number, vm.cpu_speed, vm.memory), disks)
+    wanted = _networks_of_new_owner(call, vm, owner)
+    for nic in vm.nics:
+        nics.release(cloud, nic)
+    vm.nics = []
+    for device_id, each in enumerate(wanted):
+        nic = nics.allocate(cloud, each.network, each.ip, each.mac)
+        nic.device_id, nic.is_default = device_id, device_id == 0
+        vm.nics.append(nic)
+    vm.account, vm.group, vm.affinity_groups = owner, None, []
+    vm.security_groups = _groups_of_new_owner(call, vm, owner)
+    for volume in vm.volumes:
+        volume.account = owner
+
+
+def _check_no_rules(cloud: Cloud, vm: UserVm) -> None:
+    store, named = cloud.store, capacity.describe(vm)
+    if store.table(PortForwardingRule).first(vm=vm):
+        raise InvalidParameterValue(
+            f"Remove any Port Forwarding rules for VM [{named}] before assigning it to another user."
+        )
+    if any(member[0] is vm for rule in store.table(LoadBalancerRule) for member in rule.members):
+        raise InvalidParameterValue(
+            f"Remove the Load Balancing rules for VM [{named}] before assigning it to another user."
+        )
+    nat = store.table(PublicIp).first(vm=vm)
+    if nat is not None:
+        raise InvalidParameterValue(f"Remove the One to One Nat rule for VM [{named}] for IP [{nat.address}].")
+
+
+def _networks_of_new_owner(call: Call, vm: UserVm, owner: Account) -> list[Wanted]:
+    """The networks that a VM has with its new owner: those named, shared ones that it keeps, else the owner's own."""
+    cloud, named = call.cloud, call.many(Network, "networkids")
+    if vm.zone.is_basic:
+        if named:
+            raise InvalidParameterValue("Cannot move VM with network IDs; this is a basic zone VM.")
+        return [Wanted(nic.network) for nic in vm.nics]
+    for network in named:
+        check_network(cloud, owner, network, vm.zone)
+    wanted = [Wanted(network) for network in named]
+    for nic in vm.nics:
+        kept = nic.network.guest_type in ("Shared", "L2") and (not named or nic.network in named)
+        if kept and nic.network not in [each.network for each in wanted] and _may_use(cloud, owner, nic.network):
+            wanted.append(Wanted(nic.network))
+    return wanted or [Wanted(default_network(call, owner, vm.zone))]
+
+
+def _may_use(cloud: Cloud, owner: Account, network: Network) -> bool:
+    try:
+        check_access(cloud, owner, network, "UseEntry")
+    except ApiError:
+        return False
+    return True
+
+
+def _groups_of_new_owner(call: Call, vm: UserVm, owner: Account) -> list[SecurityGroup]:
+    groups = call.many(SecurityGroup, "securitygroupids")
+    has_groups = any(network.supports("SecurityGroup") for network in vm.networks)
+    if groups and not has_groups:
+        raise InvalidParameterValue(
+            "Cannot move VM with security groups; security group feature is not enabled in this zone."
+        )
+    if has_groups and not groups:
+        from cs_matrix_pytest.simulator.families.security_groups import default_group
+
+        groups = [default_group(call.cloud, owner)]
+    return groups
