@@ -175,14 +175,14 @@ SPEC = ListSpec(
     scope=Scope.OWNER,
     newest_first=True,
     filters={
-        "volumeid": lambda row, volume, call: row.volume is volume,
-        "snapshottype": lambda row, value, call: _of_type(row, value),
-        "intervaltype": lambda row, value, call: row.type.lower() == value.lower(),
-        "zoneid": lambda row, zone, call: row.zone is zone or zone in row.more_zones,
-        "name": lambda row, value, call: value.lower() in row.name.lower(),
-        "showunique": lambda row, value, call: True,
-        "locationtype": lambda row, value, call: True,
-        "storageid": lambda row, value, call: row.volume.pool is value,
+        "volumeid": lambda row, volume, _call: row.volume is volume,
+        "snapshottype": lambda row, value, _call: _of_type(row, value),
+        "intervaltype": lambda row, value, _call: row.type.lower() == value.lower(),
+        "zoneid": lambda row, zone, _call: row.zone is zone or zone in row.more_zones,
+        "name": lambda row, value, _call: value.lower() in row.name.lower(),
+        "showunique": lambda _row, _value, _call: True,
+        "locationtype": lambda _row, _value, _call: True,
+        "storageid": lambda row, value, _call: row.volume.pool is value,
     },
 )
 
@@ -208,7 +208,7 @@ def list_snapshots(call: Call) -> Answer:
 
 
 @family.view(SnapshotPolicy)
-def policy_view(policy: SnapshotPolicy, call: Call) -> dict[str, Any]:
+def policy_view(policy: SnapshotPolicy, _call: Call) -> dict[str, Any]:
     return {
         "id": policy.id,
         "volumeid": policy.volume.id,

@@ -502,8 +502,8 @@ def _assign(call: Call, vm: UserVm) -> None:
     for nic in vm.nics:
         nics.release(cloud, nic)
     vm.nics = []
-    for device_id, each in enumerate(wanted):
-        nic = nics.allocate(cloud, each.network, each.ip, each.mac)
+    for device_id, wish in enumerate(wanted):
+        nic = nics.allocate(cloud, wish.network, wish.ip, wish.mac)
         nic.device_id, nic.is_default = device_id, device_id == 0
         vm.nics.append(nic)
     vm.account, vm.group, vm.affinity_groups = owner, None, []

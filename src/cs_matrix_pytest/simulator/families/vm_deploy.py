@@ -135,7 +135,7 @@ def _bound(offering: ServiceOffering, detail: str, default: int) -> int:
 
 
 def _custom(
-    offering: ServiceOffering,
+    _offering: ServiceOffering,
     fixed: int | None,
     given: str | None,
     allowed: tuple[int, int],
@@ -402,7 +402,7 @@ def checked_user_data(text: str | None) -> str | None:
     return base64.b64encode(decoded).decode()
 
 
-def user_data_of(call: Call, owner: Account, template: Template) -> tuple[str | None, UserData | None, str | None]:
+def user_data_of(call: Call, _owner: Account, template: Template) -> tuple[str | None, UserData | None, str | None]:
     """A new VM's user data, the registered one that it is from, and the values of its variables."""
     text, registered = call.get("userdata"), call.maybe(UserData, "userdataid")
     if text is not None and registered is not None:

@@ -20,7 +20,7 @@ family.listing("listInstanceGroups", InstanceGroup, scope=Scope.OWNER, keyword=(
 
 
 @family.view(InstanceGroup)
-def group_view(group: InstanceGroup, call: Call) -> dict[str, Any]:
+def group_view(group: InstanceGroup, _call: Call) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,

@@ -63,7 +63,7 @@ def add_nic(call: Call) -> Answer:
     return vm
 
 
-def _nic_of(call: Call, vm: UserVm) -> Nic:
+def _nic_of(call: Call, _vm: UserVm) -> Nic:
     nic = call.params["nicid"]
     if not isinstance(nic, Nic) or nic not in call.cloud.store:
         raise InvalidParameterValue(f"Unable to find a NIC with ID {getattr(nic, 'number', nic)}")

@@ -26,10 +26,10 @@ family.listing(
     scope=Scope.OWNER,
     newest_first=True,
     filters={
-        "vmsnapshotid": lambda row, value, call: row is value,
-        "vmsnapshotids": lambda row, value, call: row in value,
-        "virtualmachineid": lambda row, value, call: row.vm is value,
-        "name": lambda row, value, call: row.display_name == value,
+        "vmsnapshotid": lambda row, value, _call: row is value,
+        "vmsnapshotids": lambda row, value, _call: row in value,
+        "virtualmachineid": lambda row, value, _call: row.vm is value,
+        "name": lambda row, value, _call: row.display_name == value,
     },
     keyword=("display_name", "description", "name"),
 )

@@ -117,11 +117,11 @@ def _nics(vm: UserVm, call: Call) -> dict[str, Any]:
     return {"nic": [nic_of_vm(nic, vm, addresses) for nic in vm.nics]}
 
 
-def _group(vm: UserVm, call: Call) -> dict[str, Any]:
+def _group(vm: UserVm, _call: Call) -> dict[str, Any]:
     return {"groupid": vm.group.id, "group": vm.group.name} if vm.group else {}
 
 
-def _template(vm: UserVm, call: Call) -> dict[str, Any]:
+def _template(vm: UserVm, _call: Call) -> dict[str, Any]:
     template = vm.template
     return {
         "templateid": template.id,
@@ -133,7 +133,7 @@ def _template(vm: UserVm, call: Call) -> dict[str, Any]:
     }
 
 
-def _iso(vm: UserVm, call: Call) -> dict[str, Any]:
+def _iso(vm: UserVm, _call: Call) -> dict[str, Any]:
     iso = vm.iso
     attached = []
     if iso is not None:
@@ -155,7 +155,7 @@ def _iso(vm: UserVm, call: Call) -> dict[str, Any]:
     }
 
 
-def _offering(vm: UserVm, call: Call) -> dict[str, Any]:
+def _offering(vm: UserVm, _call: Call) -> dict[str, Any]:
     return {"serviceofferingid": vm.service_offering.id, "serviceofferingname": vm.service_offering.name, **_size(vm)}
 
 
@@ -163,18 +163,18 @@ def _size(vm: UserVm) -> dict[str, Any]:
     return {"cpunumber": vm.cpu_number, "cpuspeed": vm.cpu_speed, "memory": vm.memory}
 
 
-def _disk_offering(vm: UserVm, call: Call) -> dict[str, Any]:
+def _disk_offering(vm: UserVm, _call: Call) -> dict[str, Any]:
     # The server joins VMs with their volumes: the last one with an offering of its own is shown.
     chosen = [volume.disk_offering for volume in vm.volumes if not volume.disk_offering.compute_only]
     return {"diskofferingid": chosen[-1].id, "diskofferingname": chosen[-1].name} if chosen else {}
 
 
-def _volume(vm: UserVm, call: Call) -> dict[str, Any]:
+def _volume(vm: UserVm, _call: Call) -> dict[str, Any]:
     root = vm.root_volume
     return {"rootdeviceid": root.device_id, "rootdevicetype": root.type} if root else {}
 
 
-def _security_groups(vm: UserVm, call: Call) -> dict[str, Any]:
+def _security_groups(vm: UserVm, _call: Call) -> dict[str, Any]:
     return {
         "securitygroup": [
             {"id": group.id, "name": group.name, "description": group.description, **_whose(group.account)}
@@ -183,7 +183,7 @@ def _security_groups(vm: UserVm, call: Call) -> dict[str, Any]:
     }
 
 
-def _affinity_groups(vm: UserVm, call: Call) -> dict[str, Any]:
+def _affinity_groups(vm: UserVm, _call: Call) -> dict[str, Any]:
     return {
         "affinitygroup": [
             {
@@ -223,7 +223,7 @@ def _stats(vm: UserVm, call: Call) -> dict[str, Any]:
     }
 
 
-def _nothing(vm: UserVm, call: Call) -> dict[str, Any]:
+def _nothing(_vm: UserVm, _call: Call) -> dict[str, Any]:
     return {}
 
 
@@ -371,13 +371,13 @@ def visible(vm: UserVm, call: Call) -> bool:
     return call.cloud.configuration.flag("allow.user.view.destroyed.vm", account)
 
 
-def _in_state(vm: UserVm, value: str, call: Call) -> bool:
+def _in_state(vm: UserVm, value: str, _call: Call) -> bool:
     if value.lower() == "present":
         return vm.state not in GONE
     return vm.state.lower() == value.lower()
 
 
-def _of_hypervisor(vm: UserVm, value: str, call: Call) -> bool:
+def _of_hypervisor(vm: UserVm, value: str, _call: Call) -> bool:
     if value.lower() not in HYPERVISORS:
         raise InvalidParameterValue(f"Invalid HypervisorType {value}")
     return vm.hypervisor.lower() == value.lower()
@@ -399,23 +399,23 @@ FILTERS: dict[str, Callable[[UserVm, Any, Call], bool]] = {
         )
     ),
     "storageid": _admin_only(lambda vm, pool: any(volume.pool is pool for volume in vm.volumes)),
-    "networkid": lambda vm, network, call: network in vm.networks,
-    "vpcid": lambda vm, vpc, call: any(network.vpc is vpc for network in vm.networks),
-    "groupid": lambda vm, group, call: group == NO_ID or vm.group is group,
-    "affinitygroupid": lambda vm, group, call: group == NO_ID or group in vm.affinity_groups,
-    "securitygroupid": lambda vm, group, call: group == NO_ID or group in vm.security_groups,
-    "keypair": lambda vm, value, call: value in vm.key_pairs,
-    "displayvm": lambda vm, value, call: vm.display is value,
-    "haenable": lambda vm, value, call: vm.ha_enabled is value,
-    "userdataid": lambda vm, value, call: vm.registered_user_data is value,
-    "forvirtualnetwork": lambda vm, value, call: True,
-    "isvnf": lambda vm, value, call: (vm.template.template_type == "VNF") is value,
-    "arch": lambda vm, value, call: vm.template.arch == value,
-    "userdata": lambda vm, value, call: True,
-    "backupofferingid": lambda vm, value, call: False,
-    "autoscalevmgroupid": lambda vm, value, call: False,
-    "extensionid": lambda vm, value, call: False,
-    "gpuenabled": lambda vm, value, call: not value,
+    "networkid": lambda vm, network, _call: network in vm.networks,
+    "vpcid": lambda vm, vpc, _call: any(network.vpc is vpc for network in vm.networks),
+    "groupid": lambda vm, group, _call: group == NO_ID or vm.group is group,
+    "affinitygroupid": lambda vm, group, _call: group == NO_ID or group in vm.affinity_groups,
+    "securitygroupid": lambda vm, group, _call: group == NO_ID or group in vm.security_groups,
+    "keypair": lambda vm, value, _call: value in vm.key_pairs,
+    "displayvm": lambda vm, value, _call: vm.display is value,
+    "haenable": lambda vm, value, _call: vm.ha_enabled is value,
+    "userdataid": lambda vm, value, _call: vm.registered_user_data is value,
+    "forvirtualnetwork": lambda _vm, _value, _call: True,
+    "isvnf": lambda vm, value, _call: (vm.template.template_type == "VNF") is value,
+    "arch": lambda vm, value, _call: vm.template.arch == value,
+    "userdata": lambda _vm, _value, _call: True,
+    "backupofferingid": lambda _vm, _value, _call: False,
+    "autoscalevmgroupid": lambda _vm, _value, _call: False,
+    "extensionid": lambda _vm, _value, _call: False,
+    "gpuenabled": lambda _vm, value, _call: not value,
 }
 
 SPEC = ListSpec(UserVm, scope=Scope.OWNER, filters=FILTERS, keyword=("display_name", "name"))

@@ -228,7 +228,7 @@ def expunge(cloud: Cloud, volume: Volume) -> None:
     cloud.store.remove(volume)
 
 
-def free_device_id(cloud: Cloud, vm: UserVm) -> int:
+def free_device_id(_cloud: Cloud, vm: UserVm) -> int:
     """The first device id that a VM has no disk at."""
     taken = {volume.device_id for volume in vm.volumes} | {CDROM_DEVICE}
     device_id = 1
@@ -238,19 +238,19 @@ def free_device_id(cloud: Cloud, vm: UserVm) -> int:
 
 
 FILTERS = {
-    "type": lambda volume, value, call: value.lower() in volume.type.lower(),
-    "virtualmachineid": lambda volume, vm, call: volume.vm is vm,
-    "hostid": lambda volume, host, call: volume.vm is not None and volume.vm.host is host,
-    "podid": lambda volume, pod, call: volume.pool is not None and volume.pool.pod is pod,
-    "clusterid": lambda volume, cluster, call: volume.pool is not None and volume.pool.cluster is cluster,
-    "storageid": lambda volume, value, call: volume.pool is not None and volume.pool.id == value,
-    "displayvolume": lambda volume, value, call: volume.display is value,
-    "diskofferingid": lambda volume, offering, call: volume.disk_offering is offering,
+    "type": lambda volume, value, _call: value.lower() in volume.type.lower(),
+    "virtualmachineid": lambda volume, vm, _call: volume.vm is vm,
+    "hostid": lambda volume, host, _call: volume.vm is not None and volume.vm.host is host,
+    "podid": lambda volume, pod, _call: volume.pool is not None and volume.pool.pod is pod,
+    "clusterid": lambda volume, cluster, _call: volume.pool is not None and volume.pool.cluster is cluster,
+    "storageid": lambda volume, value, _call: volume.pool is not None and volume.pool.id == value,
+    "displayvolume": lambda volume, value, _call: volume.display is value,
+    "diskofferingid": lambda volume, offering, _call: volume.disk_offering is offering,
     "serviceofferingid": lambda volume, offering, call: (
         "diskofferingid" in call or volume.disk_offering is offering.disk_offering
     ),
-    "isencrypted": lambda volume, value, call: volume.disk_offering.encrypt is value,
-    "kmskeyid": lambda volume, value, call: False,
+    "isencrypted": lambda volume, value, _call: volume.disk_offering.encrypt is value,
+    "kmskeyid": lambda _volume, _value, _call: False,
 }
 
 SPEC = ListSpec(Volume, scope=Scope.OWNER, filters=FILTERS, keyword=("name", "type", "state"), newest_first=True)
