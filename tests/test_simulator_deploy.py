@@ -100,7 +100,7 @@ def test_a_ready_zone_is_built_in_a_tenth_of_a_second() -> None:
 
 
 def test_a_zone_is_described_with_all_that_marvin_reads() -> None:
-    (zone,) = Simulator(hypervisor="kvm").marvin_config()["zones"]
+    (zone,) = describe_zones(Simulator(hypervisor="kvm").cloud)
     assert zone["name"] == "zone1"
     assert zone["pods"][0]["clusters"][0]["hosts"][0]["url"] == "http://172.16.0.11"
     assert {each["name"] for each in zone["physical_networks"][0]["providers"]} >= {"VirtualRouter", "VpcVirtualRouter"}
@@ -113,31 +113,24 @@ def test_a_zone_is_described_with_all_that_marvin_reads() -> None:
     assert zone["secondaryStorages"] == [{"url": "nfs://10.0.0.10/export/secondary", "provider": "NFS"}]
 
 
-def test_marvin_takes_a_deployed_zone_down_again(marvin_44: Any, tmp_path: Path) -> None:
-    from marvin.deployDataCenter import DeleteDataCenters  # type: ignore[import-untyped]
-
-    with Simulator() as simulator:
-        config = tmp_path / "marvin.cfg"
-        config.write_text(json.dumps(simulator.marvin_config()))
-        connection = connect(marvin_44, config, log_folder=tmp_path)
-        for vm in simulator.run("listSystemVms")["systemvm"]:
-            simulator.run("updateZone", id=vm["zoneid"], allocationstate="Disabled")
-            simulator.run("destroySystemVm", id=vm["id"])
-        made = {
-            kind: [row["id"] for row in simulator.run(command, **only)[key]]
-            for kind, command, key, only in (
-                ("Zone", "listZones", "zone", {}),
-                ("PhysicalNetwork", "listPhysicalNetworks", "physicalnetwork", {}),
-                ("Pod", "listPods", "pod", {}),
-                ("Cluster", "listClusters", "cluster", {}),
-                ("Host", "listHosts", "host", {"type": "Routing"}),
-                ("StoragePool", "listStoragePools", "storagepool", {}),
-                ("ImageStore", "listImageStores", "imagestore", {}),
-            )
-        }
-        with VirtualTime(simulator.cloud):
-            DeleteDataCenters(
-                connection.test_client, dc_cfg={**made, "order": list(made)}, tc_run_logger=connection.logger
-            ).removeDataCenter()
-        connection.close(echo=lambda _: None)
-        assert set(counts(simulator).values()) == {0}
+def test_a_zone_can_be_taken_down_again() -> None:
+    simulator = Simulator()
+    run = simulator.run
+    (zone,) = run("listZones")["zone"]
+    run("updateZone", id=zone["id"], allocationstate="Disabled")
+    for vm in run("listSystemVms")["systemvm"]:
+        run("destroySystemVm", id=vm["id"])
+    run("deleteImageStore", id=run("listImageStores")["imagestore"][0]["id"])
+    for pool in run("listStoragePools")["storagepool"]:
+        run("enableStorageMaintenance", id=pool["id"])
+        run("deleteStoragePool", id=pool["id"], forced=True)
+    for host in run("listHosts", type="Routing")["host"]:
+        run("prepareHostForMaintenance", id=host["id"])
+        simulator.clock.advance(5)
+        run("deleteHost", id=host["id"])
+    for cluster in run("listClusters")["cluster"]:
+        run("deleteCluster", id=cluster["id"])
+    run("deletePod", id=run("listPods")["pod"][0]["id"])
+    run("deletePhysicalNetwork", id=run("listPhysicalNetworks")["physicalnetwork"][0]["id"])
+    run("deleteZone", id=zone["id"])
+    assert set(counts(simulator).values()) == {0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -329,10 +330,9 @@ def take_scheduled(cloud: Cloud, policy: SnapshotPolicy, schedule: str) -> None:
         return
     volume = policy.volume
     if policy.display and volume in cloud.store and volume.state == "Ready":
-        try:
+        # Where the limit is reached, the server sends an alert and waits for the next time.
+        with suppress(ApiError):
             new_snapshot(cloud, volume, policy=policy).state = "BackedUp"
-        except ApiError:
-            pass  # The limit is reached: the server sends an alert and waits for the next time.
         kept = cloud.store.table(Snapshot).where(policy=policy, state="BackedUp")
         for snapshot in kept[: max(len(kept) - policy.max_snaps, 0)]:
             remove(cloud, snapshot)

@@ -31,7 +31,7 @@ from cs_matrix_pytest.simulator.families.vm_deploy import (
 )
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
 from cs_matrix_pytest.simulator.families.vm_lifecycle import new_password
-from cs_matrix_pytest.simulator.families.vms import HIDDEN_DETAILS, READ_ONLY_DETAILS
+from cs_matrix_pytest.simulator.families.vms import HIDDEN_DETAILS, READ_ONLY_DETAILS, whole
 from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Iso, OsType
@@ -310,7 +310,7 @@ def scale(call: Call) -> Answer:
         _change_stopped(call, vm, offering)
     else:
         _scale_running(call, vm, offering)
-    return vm
+    return whole(vm, call)
 
 
 def _scale_running(call: Call, vm: UserVm, offering: ServiceOffering) -> None:

@@ -123,10 +123,14 @@ def _pod_of_addresses(cloud: Cloud, vm: UserVm) -> Pod | None:
     """The pod whose addresses a VM of a basic zone has."""
     for nic in vm.nics:
         for row in nics.ranges_of(cloud, nic.network):
-            if nic.ip_address and row.start_ip and row.pod is not None:
-                if ipv4.to_int(row.start_ip) <= ipv4.to_int(nic.ip_address) <= ipv4.to_int(row.end_ip or row.start_ip):
-                    return row.pod
+            first, last = row.start_ip, row.end_ip or row.start_ip
+            if row.pod is not None and nic.ip_address and first and last and _between(first, nic.ip_address, last):
+                return row.pod
     return None
+
+
+def _between(first: str, address: str, last: str) -> bool:
+    return ipv4.to_int(first) <= ipv4.to_int(address) <= ipv4.to_int(last)
 
 
 def stop(cloud: Cloud, vm: UserVm) -> None:
@@ -282,9 +286,10 @@ def _expunge_in_time(cloud: Cloud, vm: UserVm) -> None:
 def expunge_if_still_destroyed(cloud: Cloud, vm: UserVm, delay: float) -> None:
     """Expunge a VM unless it was recovered meanwhile, or destroyed anew."""
     since = vm.last_updated
-    if vm in cloud.store and vm.state in ("Destroyed", "Expunging", "Error") and since is not None:
-        if cloud.clock.now() - since.timestamp() >= delay:
-            expunge(cloud, vm)
+    if vm not in cloud.store or vm.state not in ("Destroyed", "Expunging", "Error") or since is None:
+        return
+    if cloud.clock.now() - since.timestamp() >= delay:
+        expunge(cloud, vm)
 
 
 def expunge(cloud: Cloud, vm: UserVm) -> None:

@@ -12,6 +12,7 @@ from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterVal
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.nics import nic_fields
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
+from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.models.networks import Nic, PublicIp
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
@@ -334,6 +335,15 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
     if call.command.name == "listVirtualMachinesMetrics":
         shown |= metrics(vm)
     return shown
+
+
+def whole(vm: UserVm, call: Call) -> dict[str, Any]:
+    """The answer of a command whose metadata declare no fields of a VM, but that shows one all the same."""
+    declared = call.cloud.api.get("deployVirtualMachine")
+    assert declared is not None
+    shown = {name: value for name, value in vm_view(vm, call).items() if value is not None}
+    job = {"jobid": call.job.id, "jobstatus": IN_PROGRESS} if call.job is not None else {}
+    return {"virtualmachine": {name: value for name, value in shown.items() if name in declared.response} | job}
 
 
 def _control_state(vm: UserVm) -> str:

@@ -163,12 +163,13 @@ def _snapshot(call: Call) -> Snapshot | None:
 
 def _fill(call: Call, volume: Volume, snapshot: Snapshot, vm: UserVm | None) -> None:
     """Have a volume made from a snapshot: on the pool of the VM that gets it, else on one that has room."""
-    cloud, hypervisor = call.cloud, snapshot.volume.hypervisor or cloud.hypervisor
+    cloud = call.cloud
+    hypervisor = snapshot.volume.hypervisor or cloud.hypervisor
     pool = snapshot.volume.pool
     if vm is not None and vm.root_volume is not None and vm.root_volume.pool is not None:
         pool = vm.root_volume.pool
     if pool is None or not capacity.holds(pool, volume.disk_offering):
-        able = [each for each in cloud.store.table(StoragePool) if each.zone is volume.zone]
+        able = [each for each in call.cloud.store.table(StoragePool) if each.zone is volume.zone]
         pool = next((each for each in able if capacity.holds(each, volume.disk_offering)), None)
     if pool is None:
         raise InternalError(f"Failed to create volume: {volumes.describe(volume)}")
@@ -640,9 +641,9 @@ def extract_volume(call: Call) -> Answer:
             "Invalid state of the volume with specified ID. It should be either detached or the VM should be in stopped state."
         )
     template = volume.template
-    if volume.is_root and template is not None and not call.is_root_admin:
-        if not template.is_extractable or template.template_type == "SYSTEM":
-            raise PermissionDenied("The volume with specified volumeId is not allowed to be extracted")
+    of_template = volume.is_root and template is not None
+    if of_template and not call.is_root_admin and not volumes.is_extractable(volume):
+        raise PermissionDenied("The volume with specified volumeId is not allowed to be extracted")
     if mode not in EXTRACT_MODES:
         raise InvalidParameterValue("Please specify a valid extract Mode ")
     volume.extract_url = volume.extract_url or f"http://127.0.0.1/userdata/{new_uuid()}.vhd"

@@ -60,9 +60,7 @@ def volume_view(volume: Volume, call: Call) -> dict[str, Any]:
         **owner_fields(volume.account),
         "attached": when(volume.attached),
         "destroyed": volume.state == "Destroy",
-        "isextractable": not volume.is_root
-        or template is None
-        or (template.is_extractable and template.template_type != "SYSTEM"),
+        "isextractable": is_extractable(volume),
         "chaininfo": volume.chain_info,
         "snapshotid": snapshot.id if snapshot else None,
         "quiescevm": False,
@@ -117,6 +115,14 @@ def _service_offering(cloud: Cloud, volume: Volume) -> ServiceOffering | None:
     if vm is not None and vm.service_offering.disk_offering is offering:
         return vm.service_offering
     return cloud.store.table(ServiceOffering).first(disk_offering=offering)
+
+
+def is_extractable(volume: Volume) -> bool:
+    """False for disks of templates that nobody may download."""
+    template = volume.template
+    if not volume.is_root or template is None:
+        return True
+    return template.is_extractable and template.template_type != "SYSTEM"
 
 
 def describe(volume: Volume) -> str:
