@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -20,8 +20,8 @@ API = load_api()
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    yield Simulator(ready=False)
+def simulator() -> Simulator:
+    return Simulator(ready=False)
 
 
 class TestMetadata:
@@ -91,18 +91,16 @@ class TestParameters:
 
     @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=5), st.sampled_from(sorted(API)))
     def test_no_rubbish_raises_anything_else(self, raw: dict[str, str], command: str) -> None:
-        try:
+        with contextlib.suppress(ParameterError):
             parse(API.get(command), raw, self.find)
-        except ApiError as error:
-            assert error.code == 431
 
 
 @pytest.fixture(scope="module")
-def domains() -> Iterator[Simulator]:
+def domains() -> Simulator:
     simulator = Simulator(ready=False)
     for number in range(25):
         simulator.run("createDomain", name=f"d{number:02}")
-    yield simulator
+    return simulator
 
 
 class TestLists:

@@ -30,7 +30,7 @@ SHOWN = 60
 _RUNNING = pytest.StashKey[ExitStack]()
 
 
-class Blocked(Exception):  # noqa: N818 - the word of the outcome
+class Blocked(Exception):
     """The environment, not the product, kept a test from running: a report shows the message alone."""
 
 

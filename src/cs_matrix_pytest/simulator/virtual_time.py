@@ -32,7 +32,7 @@ class VirtualTime:
         self._cloud = cloud
         self._modules = tuple(modules)
         self._folders = tuple(
-            {str(Path(module.__file__).parent) for module in self._modules if getattr(module, "__file__", None)}
+            {str(Path(file).parent) for module in self._modules if (file := getattr(module, "__file__", None))}
         )
         self._names = {module.__name__ for module in self._modules}
         self._real = {name: getattr(time, name) for name in DIRECTED}

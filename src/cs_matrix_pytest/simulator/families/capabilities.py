@@ -319,3 +319,9 @@ def list_regions(call: Call) -> Answer:
 @family.command("listDeploymentPlanners", object_name="deploymentPlanner")
 def list_deployment_planners(call: Call) -> Answer:
     return page(call, fixed_rows("listDeploymentPlanners"))
+
+
+@family.command("listOauthProvider", object_name="oauthprovider")
+def list_oauth_providers(call: Call) -> Answer:
+    """Logging in by OAuth needs a provider, and none can be registered here."""
+    return []

@@ -113,9 +113,7 @@ def create_firewall_rule(call: Call) -> Generator[Resource, None, Answer]:
         if not is_any_cidr(cidr):
             raise ParameterError(f"Source CIDRs formatting error {cidr}")
     if ip.vpc is not None:
-        raise InvalidParameterValue(
-            f"Firewall service is not supported in VPC {rule_conflicts.describe_vpc(ip.vpc)}"
-        )
+        raise InvalidParameterValue(f"Firewall service is not supported in VPC {rule_conflicts.describe_vpc(ip.vpc)}")
     if ip.network is None:
         raise InvalidParameterValue(
             f"Unable to create firewall rule for the IP address ID={ip.number} as IP is not associated with any network "

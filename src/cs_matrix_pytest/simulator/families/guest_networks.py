@@ -62,6 +62,13 @@ def inherited_network_domain(cloud: Cloud, owner: Account, domain: Domain | None
     return named or zone.domain or f"cs{owner.number:x}{suffix}"
 
 
+def takes_zone_cidr(zone: Zone, offering: NetworkOffering) -> bool:
+    """True where a network has the zone's guest CIDR unless it is given one."""
+    if zone.is_basic or offering.guest_type == "L2" or offering.network_mode == "ROUTED":
+        return False
+    return offering.guest_type == "Shared" or bool(offering.services)
+
+
 def add(
     cloud: Cloud,
     owner: Account,
@@ -77,13 +84,12 @@ def add(
     network_domain: str | None = None,
 ) -> Network:
     """Keep a new guest network, with the zone's guest CIDR unless it has its own (GuestNetworkGuru.design)."""
-    if cidr is None and offering.guest_type != "L2" and offering.network_mode != "ROUTED" and not zone.is_basic:
-        if offering.guest_type == "Shared" or offering.services:
-            if zone.guest_cidr is None:
-                raise InternalError(
-                    f"Can't design network {name}; guest CIDR is not configured per zone {public_ips.describe_zone(zone)}"
-                )
-            cidr, gateway = zone.guest_cidr, first_host(zone.guest_cidr)
+    if cidr is None and takes_zone_cidr(zone, offering):
+        if zone.guest_cidr is None:
+            raise InternalError(
+                f"Can't design network {name}; guest CIDR is not configured per zone {public_ips.describe_zone(zone)}"
+            )
+        cidr, gateway = zone.guest_cidr, first_host(zone.guest_cidr)
     if network_domain is None and "Dns" in offering.service_providers:
         network_domain = inherited_network_domain(cloud, owner, domain, zone)
     shared = offering.guest_type == "Shared"
@@ -164,7 +170,9 @@ def implement(cloud: Cloud, network: Network) -> None:
 
     Raises InsufficientCapacity where VLANs, addresses or hosts have run out, or the error of the account's limit.
     """
-    if network.state == "Implemented" and all(router.state == "Running" for router in routers.routers_of(cloud, network)):
+    if network.state == "Implemented" and all(
+        router.state == "Running" for router in routers.routers_of(cloud, network)
+    ):
         return
     before, network.state = network.state, "Implementing"
     try:
@@ -221,7 +229,7 @@ def destroy(cloud: Cloud, network: Network) -> bool:
         for router in routers.routers_of(cloud, network):
             routers.unplug(cloud, router, network)
     else:
-        routers.destroy_all(cloud, [router for router in routers.routers_of(cloud, network)])
+        routers.destroy_all(cloud, routers.routers_of(cloud, network))
     for ip in store.table(PublicIp).where(network=network):
         if network.vpc is not None:
             for rule in public_ips.rules_of(cloud, ip):

@@ -350,7 +350,7 @@ def enter_maintenance(cloud: Cloud, host: Host) -> None:
     if not evacuate(cloud, host):
         transit(host, "UnableToMaintain")
         return
-    for vm in (*cloud.store.table(Router).where(host=host), *cloud.store.table(SystemVm).where(host=host)):
+    for vm in vms_on(cloud, host):
         target = min(
             _other_hosts(cloud, host),
             key=lambda other: (other.cluster is not host.cluster, allocated_on(cloud, other).memory),

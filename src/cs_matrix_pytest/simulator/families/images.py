@@ -375,15 +375,15 @@ def check_url(url: str, format: str) -> None:
     """A URL must be of HTTP and end as its format does."""
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https"):
-        raise InternalError(f"Unsupported scheme for url: {url}")
+        raise ParameterError(f"Unsupported scheme for url: {url}")
     path = parts.path.lower()
     if path.endswith(endings(format)):
         return
     if any(path.endswith(endings(other)) for other in FORMATS):
-        raise InternalError(
+        raise ParameterError(
             f"Please specify a valid URL. URL:{parts.path} is an invalid for the format {format.lower()}"
         )
-    raise InternalError(f"Please specify a valid {format.lower()}")
+    raise ParameterError(f"Please specify a valid {format.lower()}")
 
 
 def endings(format: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import firewall, rule_conflicts
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_ip, describe_vm
+from cs_matrix_pytest.simulator.families.public_ips import rules_of
 from cs_matrix_pytest.simulator.models.networks import (
     LoadBalancerRule,
     Network,
@@ -43,9 +44,7 @@ def enable_static_nat(call: Call) -> Answer:
             "Unable to create static nat rule; StaticNat service is not supported in network with specified id"
         )
     if ip.network is not None and ip.network is not network and not ip.is_portable:
-        raise InvalidParameterValue(
-            "Invalid network. IP is associated with a different network than passed network id"
-        )
+        raise InvalidParameterValue("Invalid network. IP is associated with a different network than passed network id")
     was = ip.network
     if ip.is_portable and ip.network is not network:
         ip.network = network
@@ -89,13 +88,13 @@ def check_ready(call: Call, ip: PublicIp, vm: UserVm, address: str) -> None:
         raise InvalidParameterValue(f"Can't enable static, ip address {describe_ip(ip)} is a sourceNat ip address")
     if not ip.static_nat:
         for kind, called in ((PortForwardingRule, "PortForwarding"), (LoadBalancerRule, "LoadBalancing")):
-            if cloud.store.table(kind).first(lambda rule: rule.ip is ip):
-                raise rule_conflicts.RuleConflict(
+            if any(isinstance(rule, kind) for rule in rules_of(cloud, ip)):
+                raise rule_conflicts.RuleConflictError(
                     f"Failed to enable static nat for the ip address {describe_ip(ip)} as it already has {called} rules "
                     "assigned"
                 )
     elif ip.vm is not vm:
-        raise rule_conflicts.RuleConflict(
+        raise rule_conflicts.RuleConflictError(
             f"Failed to enable static for the ip address {describe_ip(ip)} and vm id={vm.number} as it's already assigned "
             "to another vm"
         )
@@ -156,9 +155,7 @@ def static_nat_rule_view(rule: StaticNatRule, call: Call) -> dict[str, Any]:
 def create_ip_forwarding_rule(call: Call) -> Generator[Resource, None, Answer]:
     cloud, ip = call.cloud, call.one(PublicIp, "ipaddressid")
     if not ip.static_nat or ip.network is None:
-        raise InvalidParameterValue(
-            f"Unable to create static nat rule; ip {describe_ip(ip)} has no static nat enabled"
-        )
+        raise InvalidParameterValue(f"Unable to create static nat rule; ip {describe_ip(ip)} has no static nat enabled")
     start, protocol = call["startport"], call["protocol"].strip()
     end = call.get("endport", start)
     rule_conflicts.check_ip_for_service(cloud, ip, "StaticNat")

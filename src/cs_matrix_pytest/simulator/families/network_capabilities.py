@@ -76,7 +76,9 @@ ROUTER: Mapping[str, Mapping[str, str]] = {
         "SupportedProtocols": "tcp, udp, tcp-proxy, ssl",
         "SslTermination": "true",
         "LbSchemes": "Public",
-        "AutoScaleCounters": _compact([{"methodname": name, "paramlist": []} for name in ("CPU", "MEMORY", "VIRTUALROUTER")]),
+        "AutoScaleCounters": _compact(
+            [{"methodname": name, "paramlist": []} for name in ("CPU", "MEMORY", "VIRTUALROUTER")]
+        ),
         "SupportedLbAlgorithms": "roundrobin,leastconn,source",
     },
     "Firewall": {
@@ -102,19 +104,10 @@ CAPABILITIES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
 }
 CHOOSABLE = frozenset({"SupportedLBIsolation", "SupportedSourceNatTypes", "RedundantRouter"})
-AUTO_SCALING_DEFAULTS = frozenset(
-    {
-        "DefaultIsolatedNetworkOfferingWithSourceNatService",
-        "DefaultSharedNetscalerEIPandELBNetworkOffering",
-        "DefaultIsolatedNetworkOfferingForVpcNetworks",
-    }
-)
 
 
 def supports_auto_scaling(offering: NetworkOffering) -> bool:
-    """True for three of the default offerings, and for others that chose it."""
-    if offering.is_default:
-        return offering.name in AUTO_SCALING_DEFAULTS
+    """True where an offering chose it for its load balancing."""
     return offering.capabilities.get("Lb", {}).get("VmAutoScaling") == "true"
 
 
@@ -133,13 +126,10 @@ def of_offering(offering: NetworkOffering, service: str) -> dict[str, str]:
         }
     if service == "StaticNat":
         values["ElasticIp"] = _chosen(offering, service, "ElasticIp", "false")
-        values["AssociatePublicIP"] = _chosen(
-            offering, service, "AssociatePublicIP", "true" if offering.is_default else "false"
-        )
+        values["AssociatePublicIP"] = _chosen(offering, service, "AssociatePublicIP", "false")
     if service == "Lb":
-        isolation = _chosen(offering, service, "SupportedLBIsolation", "dedicated" if offering.is_default else "shared")
         if "SupportedLBIsolation" in values:
-            values["SupportedLBIsolation"] = isolation
+            values["SupportedLBIsolation"] = _chosen(offering, service, "SupportedLBIsolation", "shared")
         values["ElasticLb"] = _chosen(offering, service, "ElasticLb", "false")
         values["InlineMode"] = _chosen(offering, service, "InlineMode", "false")
     return values

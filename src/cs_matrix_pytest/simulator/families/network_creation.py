@@ -126,11 +126,10 @@ def planned(call: Call) -> Plan:
     domain = domain_of(call, offering, acl_type)
     if domain is not None:
         owner = call.cloud.system_account
-    if not call.cloud.configuration.flag("allow.duplicate.networkname", owner, default=True):
-        if call.cloud.store.table(Network).first(account=owner, name=call["name"]):
-            raise InvalidParameterValue(
-                f"Another network with same name already exists within account: {owner.name}"
-            )
+    settings = call.cloud.configuration
+    unique = not settings.flag("allow.duplicate.networkname", owner, default=True)
+    if unique and call.cloud.store.table(Network).first(account=owner, name=call["name"]):
+        raise InvalidParameterValue(f"Another network with same name already exists within account: {owner.name}")
     gateway, netmask, start = call.get("gateway"), call.get("netmask"), call.get("startip")
     end = call.get("endip", start)
     ip6 = bool(call.get("ip6cidr") and call.get("ip6gateway"))
@@ -139,9 +138,10 @@ def planned(call: Call) -> Plan:
         if ":" not in gateway:
             raise InvalidParameterValue("Gateway parameter is invalid")
     vpc = call.maybe(Vpc, "vpcid")
-    if offering.guest_type == "Shared" and vpc is None and start is None and end is None:
-        if not call.get("startipv6") and not call.cloud.configuration.flag("allow.empty.start.end.ipaddress", owner, default=True):
-            raise InvalidParameterValue("Either IPv4 or IPv6 start and end address are mandatory")
+    ranged = bool(start or end or call.get("startipv6"))
+    must_be_ranged = not settings.flag("allow.empty.start.end.ipaddress", owner, default=True)
+    if offering.guest_type == "Shared" and vpc is None and not ranged and must_be_ranged:
+        raise InvalidParameterValue("Either IPv4 or IPv6 start and end address are mandatory")
     cidr = cidr_of(gateway, netmask, start, end)
     if ip6:
         check_ip6(call, offering, zone, gateway is not None)
@@ -164,9 +164,7 @@ def physical_network_of(call: Call, offering: NetworkOffering, zone: Zone) -> Ph
                 "Associated network ID can be specified for networks of guest IP type Shared only."
             )
         if associated.zone is not zone:
-            raise InvalidParameterValue(
-                "The network can only be created in the same zone as the associated network"
-            )
+            raise InvalidParameterValue("The network can only be created in the same zone as the associated network")
         if physical is not None and physical is not associated.physical_network:
             raise InvalidParameterValue(
                 "The network can only be created on the same physical network as the associated network"
@@ -208,9 +206,7 @@ def acl_type_of(call: Call, offering: NetworkOffering) -> str:
     if wanted is not None:
         acl_type: str = wanted.capitalize()
         if acl_type not in ("Account", "Domain"):
-            raise InvalidParameterValue(
-                "Incorrect aclType specified. Check the API documentation for supported types"
-            )
+            raise InvalidParameterValue("Incorrect aclType specified. Check the API documentation for supported types")
         if guest_type == "Isolated" and acl_type != "Account":
             raise InvalidParameterValue("AclType should be Account for network of type Isolated")
         return acl_type
@@ -284,9 +280,7 @@ def check_cidr_size(call: Call, offering: NetworkOffering) -> None:
         )
 
 
-def private_vlan(
-    call: Call, zone: Zone, offering: NetworkOffering, vlan: str | None
-) -> tuple[str | None, str | None]:
+def private_vlan(call: Call, zone: Zone, offering: NetworkOffering, vlan: str | None) -> tuple[str | None, str | None]:
     """The secondary VLAN id and the type of a private VLAN."""
     pvlan, kind = call.get("isolatedpvlan"), call.get("isolatedpvlantype")
     if pvlan:
@@ -312,9 +306,7 @@ def private_vlan(
     if vlan and not pvlan and pvlan_type not in (None, "Promiscuous"):
         raise InvalidParameterValue("Private VLAN ID has not been set, therefore Promiscuous type is expected")
     if vlan and pvlan and vlan.lower() != pvlan.lower() and pvlan_type == "Promiscuous":
-        raise InvalidParameterValue(
-            "Private VLAN type is set to Promiscuous, but VLAN ID and Secondary VLAN ID differ"
-        )
+        raise InvalidParameterValue("Private VLAN type is set to Promiscuous, but VLAN ID and Secondary VLAN ID differ")
     if vlan and pvlan and vlan.lower() == pvlan.lower() and pvlan_type not in (None, "Promiscuous"):
         raise InvalidParameterValue(
             f"Private VLAN type is set to {pvlan_type}, but VLAN ID and Secondary VLAN ID are equal"
@@ -357,9 +349,7 @@ def associated_network(call: Call, plan: Plan) -> Network:
     if plan.vlan is not None:
         raise InvalidParameterValue("Associated network and vlanId are mutually exclusive")
     if not plan.shared or plan.offering.specify_vlan:
-        raise InvalidParameterValue(
-            "Can only create Shared network with associated network if specifyVlan is false"
-        )
+        raise InvalidParameterValue("Can only create Shared network with associated network if specifyVlan is false")
     if network.guest_type not in ("Isolated", "L2"):
         raise InvalidParameterValue("Associated network MUST be an Isolated or L2 network")
     check_access(cloud, call.account, network)
@@ -437,7 +427,7 @@ def commit(call: Call, plan: Plan, name: str, vlan: str | None) -> Network:
     vlan = check_zone_rules(call, plan, vlan)
     check_vlan(call, plan, vlan)
     network_domain = call.get("networkdomain")
-    check_network_domain(cloud, plan, network_domain)
+    check_network_domain(plan, network_domain)
     check_cidr(cloud, plan)
     network = guest_networks.add(
         cloud,
@@ -498,17 +488,13 @@ def check_zone_rules(call: Call, plan: Plan, vlan: str | None) -> str | None:
         if (vlan or "untagged").lower() != "untagged":
             raise InvalidParameterValue("Only vlan untagged can be created in the zone of type Basic")
         if plan.cidr is not None:
-            raise InvalidParameterValue(
-                "StartIp/endIp/gateway/netmask can't be specified for zone of type Basic"
-            )
+            raise InvalidParameterValue("StartIp/endIp/gateway/netmask can't be specified for zone of type Basic")
         return "untagged"
     if zone.security_groups_enabled:
         if plan.pvlan:
             raise InvalidParameterValue("Isolated Private VLAN is not supported with security group!")
         if offering.guest_type not in ("Shared", "L2"):
-            raise InvalidParameterValue(
-                "Only shared or L2 guest network can be created in security group enabled zone"
-            )
+            raise InvalidParameterValue("Only shared or L2 guest network can be created in security group enabled zone")
         if "SourceNat" in services:
             raise InvalidParameterValue("Service SourceNat is not allowed in security group enabled zone")
     chosen = offering.capabilities
@@ -566,7 +552,7 @@ def check_vlan(call: Call, plan: Plan, vlan: str | None) -> None:
             raise InvalidParameterValue(f"Vlan {vlan} is dedicated to a different account")
 
 
-def check_network_domain(cloud: Cloud, plan: Plan, network_domain: str | None) -> None:
+def check_network_domain(plan: Plan, network_domain: str | None) -> None:
     if network_domain is None or "Dns" not in plan.offering.service_providers:
         return
     if of_offering(plan.offering, "Dns").get("AllowDnsSuffixModification") != "true":
@@ -590,9 +576,9 @@ def check_cidr(cloud: Cloud, plan: Plan) -> None:
         raise InvalidParameterValue(
             "gateway/netmask are required when create network of type Isolated with service SourceNat disabled"
         )
-    if plan.cidr and offering.guest_type == "Isolated" and not is_private(plan.cidr):
-        if not cloud.configuration.flag("allow.non.rfc1918.compliant.ips"):
-            raise InvalidParameterValue(f"Virtual Guest Cidr {plan.cidr} is not RFC 1918 or 6598 compliant")
+    anything = cloud.configuration.flag("allow.non.rfc1918.compliant.ips")
+    if plan.cidr and offering.guest_type == "Isolated" and not is_private(plan.cidr) and not anything:
+        raise InvalidParameterValue(f"Virtual Guest Cidr {plan.cidr} is not RFC 1918 or 6598 compliant")
 
 
 def set_mtu(call: Call, network: Network) -> None:
@@ -654,5 +640,3 @@ def set_source_nat(call: Call, network: Network) -> None:
     if not network.supports("SourceNat"):
         raise InvalidParameterValue(f"Provided source NAT IP {wanted} but the network does not support SourceNat")
     acquire(call.cloud, network.account, network.zone, network=network, source_nat=True, requested=wanted)
-
-

@@ -40,9 +40,7 @@ def named_accounts(call: Call, network: Network) -> list[Account]:
         raise InvalidParameterValue("Accounts and accountNames can't be specified together")
     for project in call.many(Project, "projectids"):
         if not in_project(call.account, project):
-            raise InvalidParameterValue(
-                f"Account {describe(call.account)} can't access project id={project.id}"
-            )
+            raise InvalidParameterValue(f"Account {describe(call.account)} can't access project id={project.id}")
         accounts.append(project.account)
     for name in call.get("accounts", []):
         found = active_account(call.cloud, name, domain)
@@ -84,7 +82,7 @@ def reset_network_permissions(call: Call) -> Answer:
 @family.command("listNetworkPermissions")
 def list_network_permissions(call: Call) -> Answer:
     network = call.one(Network, "networkid")
-    check_access(call.cloud, call.account, network)
+    check_access(call.cloud, call.account, network, "OperateEntry")
     rows = [
         {
             "networkid": network.id,
@@ -97,5 +95,3 @@ def list_network_permissions(call: Call) -> Answer:
         for account in network.permitted
     ]
     return {"count": len(rows), "networkpermission": rows} if rows else {}
-
-

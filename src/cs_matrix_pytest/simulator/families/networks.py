@@ -29,7 +29,13 @@ from cs_matrix_pytest.simulator.families.nics import release as release_nic
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project
 from cs_matrix_pytest.simulator.models.infra import SystemNetwork
-from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
+from cs_matrix_pytest.simulator.models.networks import (
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    PortForwardingRule,
+    PublicIp,
+)
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
@@ -69,9 +75,7 @@ def check_use(cloud: Cloud, account: Account, network: Network) -> None:
         return
     if network.guest_type == "Shared" and network.acl_type == "Domain":
         if not available_in(network, account.domain):
-            raise PermissionDenied(
-                f"Shared network id={network.id} is not available in domain id={account.domain.id}"
-            )
+            raise PermissionDenied(f"Shared network id={network.id} is not available in domain id={account.domain.id}")
         return
     owner = network.account
     if account.type != AccountType.PROJECT and owner.type == AccountType.PROJECT:
@@ -424,7 +428,9 @@ def update_network(call: Call) -> Answer:
         reserve(cloud, network, cidr)
     if offering is not None and offering is not network.offering:
         if call.flag("changecidr") and any(vm.state != "Stopped" for vm in nics.vms_in(cloud, network)):
-            raise InvalidParameterValue("All user vm of network of specified id should be stopped before changing CIDR!")
+            raise InvalidParameterValue(
+                "All user vm of network of specified id should be stopped before changing CIDR!"
+            )
         network.offering, network.redundant = offering, offering.is_redundant
         restart_needed = True
     for parameter, attribute in UPDATABLE.items():
@@ -480,9 +486,7 @@ def check_new_offering(call: Call, network: Network, offering: NetworkOffering) 
     if offering.is_system:
         raise InvalidParameterValue("Unable to find network offering with specified id")
     if offering.state != "Enabled":
-        raise InvalidParameterValue(
-            "Network offering with specified id is not in Enabled state, can't upgrade to it"
-        )
+        raise InvalidParameterValue("Network offering with specified id is not in Enabled state, can't upgrade to it")
     if offering.for_vpc != old.for_vpc:
         kind = "a vpc offering " if offering.for_vpc else "not a vpc offering"
         raise InvalidParameterValue(f"Can't update as the new offering is {kind}")
@@ -516,9 +520,9 @@ def services_in_use(cloud: Cloud, network: Network) -> list[str]:
     """The services of a network that something is configured of."""
     store = cloud.store
     used = [
-        ("Firewall", store.table(public_ips.FirewallRule).first(network=network) is not None),
-        ("PortForwarding", store.table(public_ips.PortForwardingRule).first(network=network) is not None),
-        ("Lb", store.table(public_ips.LoadBalancerRule).first(network=network) is not None),
+        ("Firewall", store.table(FirewallRule).first(network=network) is not None),
+        ("PortForwarding", store.table(PortForwardingRule).first(network=network) is not None),
+        ("Lb", store.table(LoadBalancerRule).first(network=network) is not None),
         ("StaticNat", store.table(PublicIp).first(network=network, static_nat=True) is not None),
     ]
     return [service for service, is_used in used if is_used]

@@ -281,6 +281,4 @@ def check_unused(cloud: Cloud, network: Network, address: str) -> None:
         )
     for rule in cloud.store.table(LoadBalancerRule).where(network=network):
         if any(member[1] == address for member in rule.members):
-            raise InvalidParameterValue(
-                f"Can't remove the secondary IP {address} is mapped to load balancing rule"
-            )
+            raise InvalidParameterValue(f"Can't remove the secondary IP {address} is mapped to load balancing rule")

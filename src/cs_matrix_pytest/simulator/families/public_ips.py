@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new, scoping
+from cs_matrix_pytest.simulator.access import check_access, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
     ApiError,
@@ -166,12 +166,6 @@ def source_nat_of(cloud: Cloud, network: Network) -> PublicIp | None:
     )
 
 
-@family.access_check(PublicIp)
-def check_ip(cloud: Cloud, account: Account, ip: PublicIp, access: str | None) -> None:
-    """Its owner's, and any guest's of the shared network that it is associated with."""
-    check_owner(account, ip.account)
-
-
 @family.view(PublicIp)
 def public_ip_view(ip: PublicIp, call: Call) -> dict[str, Any]:
     has_rules = any(rule.ip is ip for kind in RULES_ON_ADDRESS for rule in call.cloud.store.table(kind))
@@ -224,7 +218,7 @@ def address_fields(range: IpRange, address: str, state: str, call: Call) -> dict
         "issystem": False,
         "forvirtualnetwork": range.for_virtual_network,
         "vlanid": range.id if root else None,
-        "vlanname": f"vlan://{range.vlan.removeprefix('vlan://')}" if root else None,
+        "vlanname": range.vlan if root else None,
         "networkid": network.id if network else None,
         "networkname": network.name if isinstance(network, Network) else None,
         "state": state,
@@ -309,7 +303,9 @@ def associate_ip_address(call: Call) -> Generator[Resource, None, Answer]:
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
         raise PermissionDenied(f"Cannot allocate IP addresses, Zone is currently disabled {describe_zone(zone)}")
     if call.flag("isportable"):
-        ip = acquire_portable(call, owner, zone)
+        from cs_matrix_pytest.simulator.families import portable_ips
+
+        ip = portable_ips.acquire(cloud, owner, zone)
     else:
         reserved = cloud.store.table(PublicIp).first(
             account=owner, zone=zone, state="Reserved", address=call.get("ipaddress")
@@ -363,15 +359,6 @@ def check_associable(call: Call, ip: PublicIp, network: Network) -> None:
             "In zone of type Advanced ip address can be associated only to the network of guest type "
             "Isolated with the SourceNat enabled"
         )
-
-
-def acquire_portable(call: Call, owner: Account, zone: Zone) -> PublicIp:
-    """An address of the region's portable ranges."""
-    from cs_matrix_pytest.simulator.families import portable_ips
-
-    if ("networkid" in call) == ("vpcid" in call):
-        raise InvalidParameterValue("One of Network id or VPC is should be passed")
-    return portable_ips.acquire(call.cloud, owner, zone)
 
 
 def describe_zone(zone: Zone) -> str:
@@ -473,7 +460,7 @@ def allocated(call: Call, scoped: bool) -> Iterable[PublicIp]:
         if resource is not None:
             check_access(call.cloud, call.account, resource)
     tags = call.map("tags")
-    tests = {
+    tests: dict[str, Callable[[PublicIp, Any], bool]] = {
         "id": lambda ip, value: ip is value,
         "associatednetworkid": lambda ip, value: ip.network is value,
         "vpcid": lambda ip, value: ip.vpc is value,
@@ -497,7 +484,7 @@ def is_balanced(cloud: Cloud, ip: PublicIp) -> bool:
 
 def in_range(call: Call, range: IpRange, address: str) -> bool:
     """True where an address passes the filters that free addresses have as well."""
-    tests = {
+    tests: dict[str, Callable[[Any], bool]] = {
         "zoneid": lambda value: range.zone is value,
         "vlanid": lambda value: range is value,
         "physicalnetworkid": lambda value: range.physical_network is value,

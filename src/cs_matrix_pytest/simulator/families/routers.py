@@ -300,7 +300,8 @@ def nic_rows(router: Router) -> list[dict[str, Any]]:
     """A router's interfaces in the order that it has them: a VPC's guest networks come last."""
     running = router.state == "Running"
     guests = [
-        nics.nic_fields(nic, up=running) | {"mtu": nic.network.private_mtu, "isdefault": not router.public and index == 0}
+        nics.nic_fields(nic, up=running)
+        | {"mtu": nic.network.private_mtu, "isdefault": not router.public and index == 0}
         for index, nic in enumerate(router.nics)
     ]
     system = []
@@ -417,5 +418,3 @@ def router_health(call: Call) -> Answer:
         raise InvalidParameterValue("Unable to find router by id")
     check_access(call.cloud, call.account, router)
     return {"routerhealthchecks": {"routerid": router.id, "healthchecks": []}}
-
-

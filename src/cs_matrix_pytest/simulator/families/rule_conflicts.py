@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 Rule = FirewallRule | PortForwardingRule | LoadBalancerRule | StaticNatRule
+RULE_KINDS = (FirewallRule, PortForwardingRule, LoadBalancerRule, StaticNatRule)
 
 PURPOSES: dict[type, str] = {
     FirewallRule: "Firewall",
@@ -39,7 +40,7 @@ ALL_CIDRS = "0.0.0.0/0"
 MAX_PORT = 65535
 
 
-class RuleConflict(ApiError):
+class RuleConflictError(ApiError):
     """A new rule does not go with an existing one (NetworkRuleConflictException)."""
 
     code = 537
@@ -101,9 +102,7 @@ def check_ip_for_service(cloud: Cloud, ip: PublicIp, service: str, network: Netw
     if len(used) > 1:
         raise InvalidParameterValue(f"There are multiple services used ip {ip.address}.")
     if service not in (used[0], "Firewall"):
-        raise InvalidParameterValue(
-            f"The IP {ip.address} is already used as {used[0]} rather than {service}"
-        )
+        raise InvalidParameterValue(f"The IP {ip.address} is already used as {used[0]} rather than {service}")
 
 
 def check_ports(start: int | None, end: int | None) -> None:
@@ -129,9 +128,7 @@ def check_rule(
     check_access(call.cloud, call.account, network if ip is None else ip)
     service = SERVICES[purpose]
     if service not in network.offering.service_providers:
-        raise UnsupportedServiceError(
-            f"Service {service} is not supported in the network {nics.describe(network)}"
-        )
+        raise UnsupportedServiceError(f"Service {service} is not supported in the network {nics.describe(network)}")
     capabilities = of_offering(network.offering, service)
     egress = purpose == "Firewall" and ip is None
     supported = capabilities.get("SupportedEgressProtocols" if egress else "SupportedProtocols")
@@ -140,9 +137,7 @@ def check_rule(
     if protocol.lower() not in supported.lower():
         raise InvalidParameterValue(f"Protocol {protocol} is not supported in zone {network.zone.number}")
     if protocol.lower() == "icmp" and purpose != "Firewall":
-        raise InvalidParameterValue(
-            f"Protocol {protocol} is currently supported only for rules with purpose Firewall"
-        )
+        raise InvalidParameterValue(f"Protocol {protocol} is currently supported only for rules with purpose Firewall")
 
 
 def cidrs_conflict(one: list[str], other: list[str]) -> bool:
@@ -158,19 +153,19 @@ def cidrs_conflict(one: list[str], other: list[str]) -> bool:
 
 
 def detect(cloud: Cloud, new: Rule) -> None:
-    """Raise RuleConflict where a new rule does not go with the others (detectRulesConflict)."""
+    """Raise RuleConflictError where a new rule does not go with the others (detectRulesConflict)."""
     ip = new.ip
     if ip is not None:
-        others = [rule for kind in PURPOSES for rule in cloud.store.table(kind) if rule.ip is ip]
+        others: list[Rule] = [rule for rule in public_ips.rules_of(cloud, ip) if isinstance(rule, RULE_KINDS)]
     else:
-        others = cloud.store.table(FirewallRule).where(network=new.network, egress=True)
+        others = list(cloud.store.table(FirewallRule).where(network=new.network, egress=True))
     for other in others:
         if other is not new:
             detect_pair(new, other)
 
 
 def detect_pair(new: Rule, other: Rule) -> None:
-    """Raise RuleConflict where two rules on one address (or network) cannot both be."""
+    """Raise RuleConflictError where two rules on one address (or network) cannot both be."""
     mine, theirs = PURPOSES[type(new)], PURPOSES[type(other)]
     same_protocol = new.protocol.lower() == other.protocol.lower()
     one_is_firewall = "Firewall" in (mine, theirs) and (mine != theirs or not same_protocol)
@@ -180,7 +175,7 @@ def detect_pair(new: Rule, other: Rule) -> None:
         duplicated = duplicated and cidrs_conflict(new.dest_cidr_list, other.dest_cidr_list)
     number = new.ip.number if new.ip else None
     if not one_is_firewall and mine != theirs and "StaticNat" in (mine, theirs):
-        raise RuleConflict(
+        raise RuleConflictError(
             f"There is 1 to 1 Nat rule specified for the ip address id={number}"
             if theirs == "StaticNat"
             else f"There is already firewall rule specified for the ip address id={number}"
@@ -188,14 +183,14 @@ def detect_pair(new: Rule, other: Rule) -> None:
     vpc = new.network.vpc
     if other.network is not new.network and not (vpc is not None and vpc.offering.conserve_mode):
         text = f"New rule is for a different network than what's specified in rule {other.id}"
-        raise RuleConflict(text + (f" - VPC id={vpc.id} is not using conserve mode" if vpc else ""))
+        raise RuleConflictError(text + (f" - VPC id={vpc.id} is not using conserve mode" if vpc else ""))
     if isinstance(new, FirewallRule) and isinstance(other, FirewallRule) and same_protocol:
         if new.protocol == "icmp":
             same_icmp = (new.icmp_code, new.icmp_type) == (other.icmp_code, other.icmp_type)
             if same_icmp and duplicated:
                 raise InvalidParameterValue(f"New rule conflicts with existing rule: {describe(other)}")
         elif ports_of(new) == ports_of(other) == (None, None) and duplicated:
-            raise RuleConflict(
+            raise RuleConflictError(
                 f"There is already a firewall rule specified with protocol = {new.protocol} and no ports"
             )
     (start, end), (other_start, other_end) = ports_of(new), ports_of(other)
@@ -205,7 +200,7 @@ def detect_pair(new: Rule, other: Rule) -> None:
         return
     differing = not same_protocol and mine == theirs and mine in ("PortForwarding", "StaticNat")
     if start <= other_end and other_start <= end and not differing:
-        raise RuleConflict(
+        raise RuleConflictError(
             f"The range specified, {start}-{end}, conflicts with rule {describe(other)} "
             f"which has {other_start}-{other_end}"
         )

@@ -410,3 +410,19 @@ class SecurityGroupRule(Resource):
     cidr: str | None = None
     allowed_group: SecurityGroup | None = None
     """The group whose members are allowed, instead of a CIDR."""
+
+
+@dataclass(eq=False, kw_only=True)
+class PortableRange(Resource):
+    """Addresses of the region that may move from zone to zone."""
+
+    label: ClassVar[str] = "portable IP range"
+    entities: ClassVar[tuple[str, ...]] = ("PortableIpRangeResponse",)
+    resource_type: ClassVar[str] = "PortableIpAddress"
+
+    region: int
+    gateway: str
+    netmask: str
+    start_ip: str
+    end_ip: str
+    vlan: str = "untagged"
