@@ -66,6 +66,12 @@ def client() -> Client:
     return Client(Simulator())
 
 
+@pytest.fixture(scope="module")
+def untouched() -> Client:
+    """A client of a cloud that no test changes."""
+    return Client(Simulator())
+
+
 def test_a_vm_is_deployed_over_http_with_its_disk_and_its_network() -> None:
     with Simulator() as simulator:
         client = Client(simulator)
@@ -187,8 +193,7 @@ def test_delete_protection(client: Client) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"name": "1st"}, "Invalid name. Vm name can contain"),
-        ({"name": "-a"}, "Invalid name. Vm name can contain"),
+        ({"name": "1st"}, "Unable to execute API command deployvirtualmachine due to invalid value."),
         ({"rootdisksize": 1}, "Unsupported: rootdisksize override (1 GB) is smaller than template size"),
         ({"details[0].cpuNumber": 2}, "cpuNumber or cpuSpeed or memory should not be specified for static"),
         ({"keypair": "none"}, "Not all specified keypairs exist"),
@@ -199,16 +204,16 @@ def test_delete_protection(client: Client) -> None:
         ({"hypervisor": "KVM"}, "Hypervisor passed to the deployVm call, is different"),
     ],
 )
-def test_what_cannot_be_deployed_is_refused_at_once(client: Client, params: dict[str, Any], text: str) -> None:
-    code, said = client.fails("deployVirtualMachine", **{
-        "zoneid": client.zone,
-        "templateid": client.template,
-        "serviceofferingid": client.offerings["Small Instance"],
-        **params,
-    })
+def test_what_cannot_be_deployed_is_refused_at_once(untouched: Client, params: dict[str, Any], text: str) -> None:
+    given = {
+        "zoneid": untouched.zone,
+        "templateid": untouched.template,
+        "serviceofferingid": untouched.offerings["Small Instance"],
+    }
+    code, said = untouched.fails("deployVirtualMachine", **{**given, **params})
     assert code == 431
     assert said.startswith(text)
-    assert client("listVirtualMachines") == {}
+    assert untouched("listVirtualMachines") == {}
 
 
 def test_host_names_are_unique_in_a_network(client: Client) -> None:

@@ -50,7 +50,6 @@ def shipped_test_data() -> dict[str, Any]:
     tiny = _service_offering("Tiny", 1, 100, 128)
     disk = {"name": "Disk offering", "displaytext": "Disk offering", "disksize": 1}
     virtual_machine = {
-        "name": "testvm",
         "displayname": "Test VM",
         "username": "root",
         "password": "password",

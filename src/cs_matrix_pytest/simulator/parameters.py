@@ -58,7 +58,7 @@ def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, A
     for parameter in command.required:
         if unpacked.get(parameter.name) is None:
             raise ParameterError(
-                f"Unable to execute API command {command.name.lower()} due to missing parameter {parameter.name}"
+                f"Unable to execute API command {shown_name(command)} due to missing parameter {parameter.name}"
             )
     values: dict[str, Any] = {}
     for name, value in unpacked.items():
@@ -66,6 +66,11 @@ def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, A
         if known is not None:
             values[name] = _value(command, known, value, find)
     return values
+
+
+def shown_name(command: Command) -> str:
+    """A command as texts about its parameters name it."""
+    return command.envelope.removesuffix("response")
 
 
 def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> Any:
@@ -78,16 +83,16 @@ def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> 
         return convert(parameter, value, find)
     except _InvalidError as error:
         raise ParameterError(
-            f"Unable to execute API command {command.name.lower()} due to invalid value. {error}"
+            f"Unable to execute API command {shown_name(command)} due to invalid value. {error}"
         ) from None
     except _UnparsableError:
         raise ParameterError(
-            f"Unable to parse date {value} for command {command.name.lower()}, "
+            f"Unable to parse date {value} for command {shown_name(command)}, "
             "please pass dates in the format mentioned in the api documentation"
         ) from None
     except (ValueError, AttributeError):
         raise ParameterError(
-            f"Unable to execute API command {command.name.lower()} due to invalid value {value} "
+            f"Unable to execute API command {shown_name(command)} due to invalid value {value} "
             f"for parameter {parameter.name}"
         ) from None
 

@@ -19,7 +19,7 @@ from cs_matrix_pytest.simulator.errors import (
     PermissionDenied,
     ResourceLimitExceeded,
 )
-from cs_matrix_pytest.simulator.families import nics, offering_scope, volumes
+from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, volumes
 from cs_matrix_pytest.simulator.families.affinity_groups import check_groups, named_groups
 from cs_matrix_pytest.simulator.families.ssh_keys import key_pair_named
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
@@ -300,10 +300,24 @@ def checked_mac(mac: str | None) -> str | None:
 
 
 def default_network(call: Call, owner: Account, zone: Zone) -> Network:
-    """The network of a VM that asks for none."""
-    from cs_matrix_pytest.simulator.families.guest_networks import default_network_for
+    """The network of a VM that asks for none.
 
-    return default_network_for(call.cloud, owner, zone)
+    The only guest network of a basic zone, one with security groups and free addresses where the zone has those, else
+    the owner's isolated network.
+    """
+    if not zone.is_basic and not zone.security_groups_enabled:
+        return guest_networks.default_network_for(call.cloud, owner, zone)
+    shared = call.cloud.store.table(Network).where(
+        lambda row: row.guest_type == "Shared" and (zone.is_basic or row.supports("SecurityGroup")), zone=zone
+    )
+    chosen = next((row for row in shared if zone.is_basic or nics.has_room(call.cloud, row)), None)
+    if chosen is None:
+        raise InvalidParameterValue(
+            "Unable to find a default network to start a vm"
+            if zone.is_basic
+            else f"No network with security enabled is found in zone id={zone.id}"
+        )
+    return chosen
 
 
 def check_network(cloud: Cloud, owner: Account, network: Network, zone: Zone) -> None:
@@ -313,7 +327,7 @@ def check_network(cloud: Cloud, owner: Account, network: Network, zone: Zone) ->
     check_access(cloud, owner, network, "UseEntry")
     if network.zone is not zone:
         raise InvalidParameterValue(f"Network {nics.describe(network)} doesn't belong to zone {zone.name}")
-    if zone.security_groups_enabled and network.guest_type == "Isolated":
+    if zone.security_groups_enabled and network.guest_type == "Isolated" and not zone.is_basic:
         raise InvalidParameterValue(
             "Can specify only Shared or L2 Guest networks when deploy vm in Advance Security Group enabled zone"
         )

@@ -47,6 +47,7 @@ class Command:
     event: str | None
     instance_type: str | None
     java_class: str
+    own_envelope: str | None
     raw_params: Mapping[str, Mapping[str, Any]] = field(repr=False)
     response: Mapping[str, Any] = field(repr=False)
 
@@ -76,8 +77,8 @@ class Command:
 
     @cached_property
     def envelope(self) -> str:
-        """The key that wraps every answer to this command."""
-        return f"{self.name.lower()}response"
+        """The key that wraps every answer to this command: its name, but for some (``restorevmresponse``)."""
+        return self.own_envelope or f"{self.name.lower()}response"
 
 
 class Api:
@@ -111,6 +112,7 @@ class Api:
                 event=raw.get("event"),
                 instance_type=raw.get("instance"),
                 java_class=raw.get("java", name),
+                own_envelope=raw.get("envelope"),
                 raw_params=raw["params"],
                 response=raw["response"],
             )
