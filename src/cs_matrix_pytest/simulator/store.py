@@ -21,7 +21,7 @@ NOT_YET = datetime.min.replace(tzinfo=timezone.utc)
 """When a resource was created that no store has yet."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Resource:
     """Anything with an identity. The store sets ``number`` (the database's id), ``created`` and ``removed``.
 
@@ -41,6 +41,10 @@ class Resource:
     removed: datetime | None = None
     tags: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        # Resources refer to one another: a repr of all fields would never end.
+        return f"<{self.label} {self.number} {getattr(self, 'name', self.id)}>"
 
 
 R = TypeVar("R", bound=Resource)

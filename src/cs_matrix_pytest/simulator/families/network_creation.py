@@ -21,7 +21,7 @@ from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
 from cs_matrix_pytest.simulator.families.public_ips import acquire, describe_zone
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import GuestVlanRange, IpRange, PhysicalNetwork, Zone
-from cs_matrix_pytest.simulator.models.networks import Network, Vpc
+from cs_matrix_pytest.simulator.models.networks import Network
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
 from cs_matrix_pytest.simulator.registry import Answer
 
@@ -56,7 +56,6 @@ class Plan:
     vlan: str | None
     pvlan: str | None
     pvlan_type: str | None
-    vpc: Vpc | None
     associated: Network | None = None
 
     @property
@@ -84,22 +83,15 @@ def create(call: Call) -> Answer:
         raise InternalError("IPv4 address range needs to be provided")
     if "associatednetworkid" in call:
         plan.associated = associated_network(call, plan)
-    check_dns(call, plan.offering, plan.vpc)
-    name = call["name"]
-    if plan.vpc is not None and call.cloud.configuration.flag("vpc.tier.name.prepend"):
-        name = f"{plan.vpc.name}{call.cloud.configuration.text('vpc.tier.name.prepend.delimiter', default=' ')}{name}"
+    check_dns(call, plan.offering)
     vlan = plan.vlan
     if plan.has_range and vlan is None and plan.shared and not plan.offering.specify_vlan:
         vlan = shared_vlan(call, plan)
-    if plan.vpc is not None:
-        from cs_matrix_pytest.simulator.families.vpcs import check_tier
-
-        check_tier(call, plan.vpc, plan.offering, plan.cidr, plan.gateway, plan.owner)
-    elif plan.offering.for_vpc:
+    if plan.offering.for_vpc:
         raise InvalidParameterValue("Network offering can be used for VPC networks only")
-    elif plan.offering.internal_lb:
+    if plan.offering.internal_lb:
         raise InvalidParameterValue("Internal Lb can be enabled on vpc networks only")
-    return commit(call, plan, name, vlan)
+    return commit(call, plan, vlan)
 
 
 def planned(call: Call) -> Plan:
@@ -137,10 +129,9 @@ def planned(call: Call) -> Plan:
         ip6 = ip6 or ":" in gateway
         if ":" not in gateway:
             raise InvalidParameterValue("Gateway parameter is invalid")
-    vpc = call.maybe(Vpc, "vpcid")
     ranged = bool(start or end or call.get("startipv6"))
     must_be_ranged = not settings.flag("allow.empty.start.end.ipaddress", owner, default=True)
-    if offering.guest_type == "Shared" and vpc is None and not ranged and must_be_ranged:
+    if offering.guest_type == "Shared" and not ranged and must_be_ranged:
         raise InvalidParameterValue("Either IPv4 or IPv6 start and end address are mandatory")
     cidr = cidr_of(gateway, netmask, start, end)
     if ip6:
@@ -149,9 +140,22 @@ def planned(call: Call) -> Plan:
     vlan = call.get("vlan") if call.is_root_admin else None
     pvlan, pvlan_type = private_vlan(call, zone, offering, vlan)
     return Plan(
-        offering, zone, physical, owner, acl_type, domain, gateway, netmask, start, end, cidr, ip6, vlan, pvlan,
-        pvlan_type, vpc,
-    )  # fmt: skip
+        offering=offering,
+        zone=zone,
+        physical=physical,
+        owner=owner,
+        acl_type=acl_type,
+        domain=domain,
+        gateway=gateway,
+        netmask=netmask,
+        start=start,
+        end=end,
+        cidr=cidr,
+        ip6=ip6,
+        vlan=vlan,
+        pvlan=pvlan,
+        pvlan_type=pvlan_type,
+    )
 
 
 def physical_network_of(call: Call, offering: NetworkOffering, zone: Zone) -> PhysicalNetwork:
@@ -382,15 +386,13 @@ def check_associated_ranges(cloud: Cloud, associated: Network, start: str | None
                 )
 
 
-def check_dns(call: Call, offering: NetworkOffering, vpc: Vpc | None) -> None:
+def check_dns(call: Call, offering: NetworkOffering) -> None:
     """Raise InvalidParameterValue where a network cannot have the DNS servers that are asked for."""
     given = [name for name in ("dns1", "dns2", "ip6dns1", "ip6dns2") if name in call]
     if not given:
         return
     if offering.guest_type == "L2":
         raise InvalidParameterValue("DNS can not be specified L2 networks")
-    if vpc is not None:
-        raise InvalidParameterValue("DNS can not be specified for a VPC tier")
     if "Dns" not in offering.service_providers:
         raise InvalidParameterValue(
             "DNS can not be specified for networks with network offering that do not support DNS service"
@@ -416,7 +418,7 @@ def shared_vlan(call: Call, plan: Plan) -> str:
     return vlan
 
 
-def commit(call: Call, plan: Plan, name: str, vlan: str | None) -> Network:
+def commit(call: Call, plan: Plan, vlan: str | None) -> Network:
     """Check what NetworkOrchestrator checks, and make the network with its range."""
     cloud, offering, zone = call.cloud, plan.offering, plan.zone
     if offering.state != "Enabled":
@@ -435,8 +437,8 @@ def commit(call: Call, plan: Plan, name: str, vlan: str | None) -> Network:
         zone,
         offering,
         plan.physical,
-        name,
-        call.get("displaytext") or name,
+        call["name"],
+        call.get("displaytext") or call["name"],
         domain=plan.domain,
         cidr=plan.cidr,
         gateway=plan.gateway if plan.cidr else None,
@@ -450,12 +452,7 @@ def commit(call: Call, plan: Plan, name: str, vlan: str | None) -> Network:
     network.ip6_dns1, network.ip6_dns2 = call.get("ip6dns1"), call.get("ip6dns2")
     network.ip6_gateway, network.ip6_cidr = call.get("ip6gateway"), call.get("ip6cidr")
     network.keep_mac = call.flag("keepmacaddressonpublicnic", True)
-    network.vpc = plan.vpc
     network.associated_network = plan.associated
-    if plan.vpc is not None:
-        from cs_matrix_pytest.simulator.families.vpcs import finish_tier
-
-        finish_tier(call, network)
     set_mtu(call, network)
     add_details(call, network)
     if plan.has_range:
@@ -590,8 +587,6 @@ def set_mtu(call: Call, network: Network) -> None:
     if settings.flag("allow.end.users.to.specify.vr.mtu", zone):
         network.public_mtu = max(68, min(call.get("publicmtu", 1500), most_public))
         network.private_mtu = max(68, min(call.get("privatemtu", 1500), most_private))
-    if network.vpc is not None:
-        network.public_mtu = network.vpc.public_mtu
 
 
 def add_details(call: Call, network: Network) -> None:

@@ -404,10 +404,6 @@ def update_network(call: Call) -> Answer:
     network, cloud = call.one(Network), call.cloud
     offering = call.maybe(NetworkOffering, "networkofferingid")
     domain_suffix, cidr = call.get("networkdomain"), call.get("guestvmcidr")
-    if network.vpc is not None and offering is not None:
-        from cs_matrix_pytest.simulator.families.vpcs import check_tier_offering
-
-        check_tier_offering(cloud, network.vpc, offering, network)
     if network.offering.is_system:
         raise InvalidParameterValue("Can't update system networks")
     restart_needed = make_source_nat(call, network)
@@ -417,7 +413,7 @@ def update_network(call: Call) -> Answer:
         raise InvalidParameterValue("Domain suffix update can only be performed for Isolated and shared networks.")
     if offering is not None:
         check_new_offering(call, network, offering)
-    check_dns(call, offering or network.offering, network.vpc)
+    check_dns(call, offering or network.offering)
     if domain_suffix is not None:
         check_network_domain(offering or network.offering, domain_suffix)
     if cidr is not None and offering is not None and offering is not network.offering:

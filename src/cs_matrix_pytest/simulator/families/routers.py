@@ -21,7 +21,7 @@ from cs_matrix_pytest.simulator.families.service_offerings import system_offerin
 from cs_matrix_pytest.simulator.families.templates import system_template
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.infra import Host, SystemNetwork
-from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic, Vpc
+from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope
 from cs_matrix_pytest.simulator.store import new_uuid
@@ -47,12 +47,8 @@ def has_router(network: Network) -> bool:
 def routers_of(cloud: Cloud, network: Network) -> list[Router]:
     """The routers that serve a network: its VPC's, or its own."""
     if network.vpc is not None:
-        return routers_of_vpc(cloud, network.vpc)
+        return cloud.store.table(Router).where(vpc=network.vpc)
     return [router for router in cloud.store.table(Router) if network in router.networks]
-
-
-def routers_of_vpc(cloud: Cloud, vpc: Vpc) -> list[Router]:
-    return cloud.store.table(Router).where(vpc=vpc)
 
 
 def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -> None:
@@ -62,7 +58,7 @@ def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -
     wanted = 2 if network.redundant or (network.vpc is not None and network.vpc.redundant) else 1
     routers = routers_of(cloud, network)
     for index in range(len(routers), wanted):
-        router = _new(cloud, network.account, network, network.vpc, index if wanted == 2 else None)
+        router = _new(cloud, network, index if wanted == 2 else None)
         router.public = router.public or public_nic(cloud, router, source_nat)
         routers.append(router)
     for router in routers:
@@ -71,41 +67,21 @@ def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -
             start(cloud, router)
 
 
-def deploy_for_vpc(cloud: Cloud, vpc: Vpc, source_nat: PublicIp | None) -> None:
-    """Have a VPC's routers run."""
-    wanted = 2 if vpc.redundant else 1
-    routers = routers_of_vpc(cloud, vpc)
-    for index in range(len(routers), wanted):
-        router = _new(cloud, vpc.account, None, vpc, index if wanted == 2 else None)
-        router.public = public_nic(cloud, router, source_nat)
-        routers.append(router)
-    for router in routers:
-        if router.state != "Running":
-            start(cloud, router)
-
-
-def router_offering(cloud: Cloud, network: Network | None, vpc: Vpc | None) -> ServiceOffering | None:
-    """What a router gets: the offering of its network's (or VPC's) offering, else the default."""
-    named = network.offering.service_offering if network else vpc.offering.service_offering if vpc else None
-    return named or system_offering(cloud, "domainrouter")
-
-
-def _new(cloud: Cloud, owner: Account, network: Network | None, vpc: Vpc | None, index: int | None) -> Router:
-    zone = network.zone if network else vpc.zone if vpc else None
-    assert zone is not None
+def _new(cloud: Cloud, network: Network, index: int | None) -> Router:
+    """A new router of a network, running; ``index``: which one of a redundant pair it is."""
     router = cloud.store.add(
         Router(
-            account=owner,
+            account=network.account,
             name="",
-            zone=zone,
+            zone=network.zone,
             state="Stopped",
-            vpc=vpc,
+            vpc=network.vpc,
             is_redundant=index is not None,
             redundant_state="UNKNOWN" if index is None else REDUNDANT_STATES[index],
-            service_offering=router_offering(cloud, network, vpc),
+            service_offering=network.offering.service_offering or system_offering(cloud, "domainrouter"),
         )
     )
-    router.name = f"r-{router.number}-VM"
+    router.name = f"r-{router.number}-{cloud.configuration.text('instance.name', default='VM')}"
     try:
         start(cloud, router)
     except InsufficientCapacity:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from cs_matrix_pytest.simulator.models.iam import Owned
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SshKeyPair(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SSHKeyPairResponse", "CreateSSHKeyPairResponse")
     label: ClassVar[str] = "SSH key pair"
@@ -20,7 +20,7 @@ class SshKeyPair(Owned):
     """MD5, ``88:0e:…``."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class UserData(Owned):
     entities: ClassVar[tuple[str, ...]] = ("UserDataResponse",)
     label: ClassVar[str] = "user data"

@@ -9,7 +9,7 @@ from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.store import Resource
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Annotation(Resource):
     entities: ClassVar[tuple[str, ...]] = ("AnnotationResponse",)
     label: ClassVar[str] = "annotation"

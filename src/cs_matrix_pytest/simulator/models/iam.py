@@ -33,7 +33,7 @@ ROLE_TYPES = {
 """Account types by role type, the most powerful first (RoleType)."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Domain(Resource):
     entities: ClassVar[tuple[str, ...]] = ("DomainResponse",)
     label: ClassVar[str] = "domain"
@@ -64,7 +64,7 @@ class Domain(Resource):
         return False
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class RolePermission(Resource):
     """One rule of a role: a command name with ``*`` wildcards, allowed or denied."""
 
@@ -77,7 +77,7 @@ class RolePermission(Resource):
     description: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Role(Resource):
     entities: ClassVar[tuple[str, ...]] = ("RoleResponse",)
     label: ClassVar[str] = "role"
@@ -101,7 +101,7 @@ class Role(Resource):
         return self.default_rules or rule_texts(self.permissions)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Account(Resource):
     entities: ClassVar[tuple[str, ...]] = ("AccountResponse",)
     label: ClassVar[str] = "account"
@@ -130,7 +130,7 @@ class Account(Resource):
         return self.type == AccountType.NORMAL
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class User(Resource):
     entities: ClassVar[tuple[str, ...]] = ("UserResponse",)
     label: ClassVar[str] = "user"
@@ -156,7 +156,7 @@ class User(Resource):
     failed_logins: int = 0
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ApiKeyPair(Resource):
     """Keys of a user; the newest pair is the one that answers show."""
 
@@ -187,7 +187,7 @@ class KeyRule:
     description: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ProjectRole(Resource):
     """What members of a project may do in it, beyond their account's role."""
 
@@ -200,7 +200,7 @@ class ProjectRole(Resource):
     permissions: list[ProjectRolePermission] = field(default_factory=list)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ProjectRolePermission(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ProjectRolePermissionResponse",)
     label: ClassVar[str] = "project role permission"
@@ -211,7 +211,7 @@ class ProjectRolePermission(Resource):
     description: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ProjectMember:
     """An account (or one of its users) in a project."""
 
@@ -222,7 +222,7 @@ class ProjectMember:
     project_role: ProjectRole | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Project(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ProjectResponse",)
     label: ClassVar[str] = "project"
@@ -246,7 +246,7 @@ class Project(Resource):
         return [member for member in self.members if member.role == "Admin"]
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ProjectInvitation(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ProjectInvitationResponse",)
     label: ClassVar[str] = "project invitation"
@@ -262,7 +262,7 @@ class ProjectInvitation(Resource):
     """``Pending``, ``Completed``, ``Expired`` or ``Declined``."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Owned(Resource):
     """A resource that belongs to an account (ControlledEntity)."""
 

@@ -12,7 +12,7 @@ from cs_matrix_pytest.simulator.models.infra import ImageStore, Zone
 from cs_matrix_pytest.simulator.store import Resource
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class OsCategory(Resource):
     entities: ClassVar[tuple[str, ...]] = ("GuestOSCategoryResponse",)
     label: ClassVar[str] = "OS category"
@@ -22,7 +22,7 @@ class OsCategory(Resource):
     is_featured: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class OsType(Resource):
     entities: ClassVar[tuple[str, ...]] = ("GuestOSResponse",)
     label: ClassVar[str] = "OS type"
@@ -34,7 +34,7 @@ class OsType(Resource):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ImageCopy:
     """A template or ISO in a zone's secondary storage (template_store_ref); ``store`` None: downloaded by hosts."""
 
@@ -62,7 +62,7 @@ class ImageCopy:
         return "DOWNLOADED" if self.is_ready else "DOWNLOAD_IN_PROGRESS"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Template(Owned):
     """A template; ISOs are `Iso`, a class below it."""
 
@@ -134,7 +134,7 @@ class Template(Owned):
         return copy is not None and copy.is_ready
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Iso(Template):
     """An ISO image; ``template_type`` PERHOST: one that hosts have by themselves, ready everywhere."""
 

@@ -9,7 +9,7 @@ from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Zone(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ZoneResponse",)
     label: ClassVar[str] = "zone"
@@ -57,7 +57,7 @@ class PodRange:
     vlan: str = "untagged"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Pod(Resource):
     entities: ClassVar[tuple[str, ...]] = ("PodResponse",)
     label: ClassVar[str] = "pod"
@@ -72,7 +72,7 @@ class Pod(Resource):
     storage_access_groups: list[str] = field(default_factory=list)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Cluster(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ClusterResponse",)
     label: ClassVar[str] = "cluster"
@@ -104,7 +104,7 @@ class Cluster(Resource):
         return float(self.details.get("memoryOvercommitRatio", 1))
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Host(Resource):
     """A hypervisor host (type ``Routing``), or the agent of a system VM (``ConsoleProxy``, ``SecondaryStorageVM``)."""
 
@@ -150,7 +150,7 @@ class Host(Resource):
         return self.is_routing and self.state == "Up" and self.resource_state == "Enabled"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class StoragePool(Resource):
     entities: ClassVar[tuple[str, ...]] = ("StoragePoolResponse",)
     label: ClassVar[str] = "storage pool"
@@ -180,7 +180,7 @@ class StoragePool(Resource):
     """Bytes."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ImageStore(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ImageStoreResponse",)
     label: ClassVar[str] = "image store"
@@ -198,14 +198,14 @@ class ImageStore(Resource):
     """Bytes, where it was given."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class StagingStore(ImageStore):
     """NFS of a zone in front of object storage."""
 
     label: ClassVar[str] = "secondary staging store"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class PhysicalNetwork(Resource):
     entities: ClassVar[tuple[str, ...]] = ("PhysicalNetworkResponse",)
     label: ClassVar[str] = "physical network"
@@ -223,7 +223,7 @@ class PhysicalNetwork(Resource):
     owner_domain: Domain | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SystemNetwork(Resource):
     """A zone's network of one system traffic type (Public, Management, Control, Storage); ranges and NICs name it."""
 
@@ -235,7 +235,7 @@ class SystemNetwork(Resource):
     traffic_type: str
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class TrafficType(Resource):
     entities: ClassVar[tuple[str, ...]] = ("TrafficTypeResponse",)
     label: ClassVar[str] = "traffic type"
@@ -248,7 +248,7 @@ class TrafficType(Resource):
     isolation_method: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ServiceProvider(Resource):
     """A network service provider on a physical network (VirtualRouter, VpcVirtualRouter, SecurityGroupProvider …)."""
 
@@ -262,7 +262,7 @@ class ServiceProvider(Resource):
     can_enable_services: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ProviderElement(Resource):
     """The element behind a provider: a virtual router element or an internal load balancer element."""
 
@@ -275,7 +275,7 @@ class ProviderElement(Resource):
     enabled: bool = False
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class IpRange(Resource):
     """A VLAN with addresses (VlanVO): public, or of a shared or basic guest network."""
 
@@ -302,7 +302,7 @@ class IpRange(Resource):
     ip6_range: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class StorageNetworkRange(Resource):
     """Addresses of a pod's storage network."""
 
@@ -322,7 +322,7 @@ class StorageNetworkRange(Resource):
         return self.pod.zone
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class GuestVlanRange(Resource):
     """Guest VLANs of a physical network that are dedicated to an account."""
 
@@ -339,7 +339,7 @@ class GuestVlanRange(Resource):
         return self.physical_network.zone
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ManagementServer(Resource):
     entities: ClassVar[tuple[str, ...]] = ("ManagementServerResponse",)
     label: ClassVar[str] = "management server"
@@ -350,7 +350,7 @@ class ManagementServer(Resource):
     version: str
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class HypervisorCapabilities(Resource):
     entities: ClassVar[tuple[str, ...]] = ("HypervisorCapabilitiesResponse",)
     label: ClassVar[str] = "hypervisor capabilities"
@@ -361,7 +361,7 @@ class HypervisorCapabilities(Resource):
     """Limits and abilities by response field."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Alert(Resource):
     """What the management server told its operators (`families.capabilities`: alert types)."""
 

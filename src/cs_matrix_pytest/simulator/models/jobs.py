@@ -12,7 +12,7 @@ from cs_matrix_pytest.simulator.store import Resource
 IN_PROGRESS, SUCCEEDED, FAILED = 0, 1, 2
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Job(Owned):
     """One async job. ``result`` is what ``jobresult`` shows: the answer's body, or errorcode and errortext."""
 
@@ -30,7 +30,7 @@ class Job(Owned):
     completed: datetime | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Event(Owned):
     """Something that happened to a resource of an account."""
 

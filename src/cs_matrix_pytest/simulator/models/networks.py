@@ -11,7 +11,7 @@ from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffe
 from cs_matrix_pytest.simulator.store import Resource
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Network(Owned):
     entities: ClassVar[tuple[str, ...]] = ("NetworkResponse",)
     label: ClassVar[str] = "network"
@@ -93,7 +93,7 @@ class Network(Owned):
         return all(service in self.offering.service_providers for service in services)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Nic(Resource):
     """One interface of a VM or a router in a network."""
 
@@ -139,7 +139,7 @@ class SystemNic:
     vlan: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SecondaryAddress(Resource):
     """A further address of a NIC."""
 
@@ -151,7 +151,7 @@ class SecondaryAddress(Resource):
     description: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class PublicIp(Owned):
     """An allocated address of a range. Free addresses are not kept; they follow from the range."""
 
@@ -177,7 +177,7 @@ class PublicIp(Owned):
     vm_ip: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Router(Owned):
     """A virtual router VM (DomainRouterVO)."""
 
@@ -209,7 +209,7 @@ class Router(Owned):
         return [nic.network for nic in self.nics]
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class FirewallRule(Owned):
     """A firewall rule on an address (ingress) or on a network (egress)."""
 
@@ -235,7 +235,7 @@ class FirewallRule(Owned):
     """The port forwarding or load balancer rule that it was opened for."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class PortForwardingRule(Owned):
     label: ClassVar[str] = "port forwarding rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse",)
@@ -255,7 +255,7 @@ class PortForwardingRule(Owned):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class StaticNatRule(Owned):
     """An IP forwarding rule: ports of an address with static NAT (createIpForwardingRule)."""
 
@@ -272,7 +272,7 @@ class StaticNatRule(Owned):
     state: str = "Add"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class LoadBalancerRule(Owned):
     label: ClassVar[str] = "load balancer rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "LoadBalancerResponse")
@@ -294,7 +294,7 @@ class LoadBalancerRule(Owned):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class StickinessPolicy(Resource):
     label: ClassVar[str] = "stickiness policy"
     entities: ClassVar[tuple[str, ...]] = ("LBStickinessResponse",)
@@ -309,7 +309,7 @@ class StickinessPolicy(Resource):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class HealthCheckPolicy(Resource):
     label: ClassVar[str] = "health check policy"
     entities: ClassVar[tuple[str, ...]] = ("LBHealthCheckResponse",)
@@ -326,7 +326,7 @@ class HealthCheckPolicy(Resource):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Vpc(Owned):
     label: ClassVar[str] = "VPC"
     entities: ClassVar[tuple[str, ...]] = ("VpcResponse",)
@@ -349,7 +349,7 @@ class Vpc(Owned):
     use_router_ip_resolver: bool = False
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class AclList(Resource):
     """A list of network ACL rules; those without a VPC are everybody's (default_allow, default_deny)."""
 
@@ -363,7 +363,7 @@ class AclList(Resource):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class AclRule(Resource):
     label: ClassVar[str] = "network ACL item"
     entities: ClassVar[tuple[str, ...]] = ("NetworkACLItemResponse",)
@@ -385,7 +385,7 @@ class AclRule(Resource):
     display: bool = True
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SecurityGroup(Owned):
     label: ClassVar[str] = "security group"
     entities: ClassVar[tuple[str, ...]] = ("SecurityGroupResponse",)
@@ -395,7 +395,7 @@ class SecurityGroup(Owned):
     description: str | None = None
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SecurityGroupRule(Resource):
     label: ClassVar[str] = "security group rule"
     entities: ClassVar[tuple[str, ...]] = ("SecurityGroupRuleResponse",)
@@ -412,7 +412,7 @@ class SecurityGroupRule(Resource):
     """The group whose members are allowed, instead of a CIDR."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class PortableRange(Resource):
     """Addresses of the region that may move from zone to zone."""
 

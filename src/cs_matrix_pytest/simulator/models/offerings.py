@@ -10,7 +10,7 @@ from cs_matrix_pytest.simulator.models.infra import Zone
 from cs_matrix_pytest.simulator.store import Resource
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Offering(Resource):
     """What offerings share. ``domains`` and ``zones`` empty: public, everywhere."""
 
@@ -26,7 +26,7 @@ class Offering(Resource):
         return not self.domains
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class DiskOffering(Offering):
     entities: ClassVar[tuple[str, ...]] = ("DiskOfferingResponse",)
     label: ClassVar[str] = "disk offering"
@@ -53,7 +53,7 @@ class DiskOffering(Offering):
     """Limits of bytes and operations per second, by response field (``diskBytesReadRate`` …)."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class ServiceOffering(Offering):
     """A compute offering; what it says of root disks is its disk offering's."""
 
@@ -111,7 +111,7 @@ class ServiceOffering(Offering):
         return self.disk_offering.encrypt
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class NetworkOffering(Offering):
     entities: ClassVar[tuple[str, ...]] = ("NetworkOfferingResponse",)
     label: ClassVar[str] = "network offering"
@@ -165,7 +165,7 @@ class NetworkOffering(Offering):
         return self.capabilities.get("SourceNat", {}).get("RedundantRouter") == "true"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class VpcOffering(Offering):
     entities: ClassVar[tuple[str, ...]] = ("VpcOfferingResponse",)
     label: ClassVar[str] = "VPC offering"

@@ -16,7 +16,7 @@ from cs_matrix_pytest.simulator.store import Resource
 GIB = 1024**3
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Volume(Owned):
     entities: ClassVar[tuple[str, ...]] = ("VolumeResponse",)
     label: ClassVar[str] = "volume"
@@ -60,7 +60,7 @@ class Volume(Owned):
         return self.type == "ROOT"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class Snapshot(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SnapshotResponse",)
     label: ClassVar[str] = "snapshot"
@@ -83,7 +83,7 @@ class Snapshot(Owned):
     """The other zones that have a copy."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SnapshotPolicy(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SnapshotPolicyResponse",)
     label: ClassVar[str] = "snapshot policy"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.models.storage import Volume
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class InstanceGroup(Owned):
     entities: ClassVar[tuple[str, ...]] = ("InstanceGroupResponse",)
     label: ClassVar[str] = "instance group"
@@ -27,7 +27,7 @@ class InstanceGroup(Owned):
     name: str
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class AffinityGroup(Owned):
     entities: ClassVar[tuple[str, ...]] = ("AffinityGroupResponse",)
     label: ClassVar[str] = "affinity group"
@@ -41,7 +41,7 @@ class AffinityGroup(Owned):
     """``Account`` or, for the groups of dedicated resources, ``Domain``."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class UserVm(Owned):
     entities: ClassVar[tuple[str, ...]] = ("UserVmResponse", "VirtualMachineResponse")
     label: ClassVar[str] = "virtual machine"
@@ -109,7 +109,7 @@ class UserVm(Owned):
         return [nic.network for nic in self.nics]
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class VmSnapshot(Owned):
     entities: ClassVar[tuple[str, ...]] = ("VMSnapshotResponse",)
     label: ClassVar[str] = "VM snapshot"
@@ -130,7 +130,7 @@ class VmSnapshot(Owned):
         return self.vm.zone
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class SystemVm(Resource):
     entities: ClassVar[tuple[str, ...]] = ("SystemVmResponse",)
     label: ClassVar[str] = "system VM"
