@@ -159,7 +159,7 @@ def test_check_of_a_usable_lab(lab, capsys, server):
     rows = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
     assert code == 0
     assert rows[2] == ["kvm-adv", "yes", "yes", "not needed", "4.22.0.0", "kvm", "zone1", "1/2"]
-    assert rows[3][:3] == ["demo", "yes", "embedded"]
+    assert rows[3][:4] == ["demo", "yes", "yes", "accepted"]
     assert (
         err
         == "warning: kvm-adv: the environments file says networking advanced, the server basic; the server's counts\n"

@@ -38,7 +38,11 @@ class Client:
         return caught.value.code, caught.value.text
 
     def deploy(self, **params: Any) -> dict[str, Any]:
-        given = {"zoneid": self.zone, "templateid": self.template, "serviceofferingid": self.offerings["Small Instance"]}
+        given = {
+            "zoneid": self.zone,
+            "templateid": self.template,
+            "serviceofferingid": self.offerings["Small Instance"],
+        }
         vm: dict[str, Any] = self("deployVirtualMachine", **{**given, **params})["virtualmachine"]
         return vm
 
@@ -164,7 +168,9 @@ def test_a_recovered_vm_is_not_expunged(client: Client) -> None:
 def test_users_may_not_expunge_and_do_not_see_destroyed_vms(client: Client) -> None:
     user = client.user("jane")
     id = user.deploy()["id"]
-    assert user.fails("destroyVirtualMachine", id=id, expunge=True)[1] == "Account does not have permission for expunging."
+    assert (
+        user.fails("destroyVirtualMachine", id=id, expunge=True)[1] == "Account does not have permission for expunging."
+    )
     shown = user.vm(id)
     assert "hostid" not in shown
     assert "instancename" not in shown
@@ -251,10 +257,10 @@ def test_hosts_fill_up_until_nothing_fits(client: Client) -> None:
     half = client("createServiceOffering", name="half", displaytext="half", cpunumber=1, cpuspeed=100, memory=4000)
     hosts = len(client.cloud.store.table(Host).where(type="Routing"))
     offering = half["serviceoffering"]["id"]
-    deployed = []
+    per_host = client.cloud.store.table(Host).where(type="Routing")[0].memory // (4000 * 1024**2)
+    deployed = [client.deploy(serviceofferingid=offering) for _ in range(per_host * hosts)]
     with pytest.raises(ApiError) as caught:
-        for _ in range(2 * hosts + 1):
-            deployed.append(client.deploy(serviceofferingid=offering))
+        client.deploy(serviceofferingid=offering)
     assert caught.value.code == 533
     assert len({vm["hostid"] for vm in deployed}) == hosts
     client("destroyVirtualMachine", id=deployed[0]["id"], expunge=True)
@@ -394,7 +400,9 @@ def test_a_running_vm_scales_up_only_where_everything_allows_it(client: Client) 
     row.dynamically_scalable = True
     assert client("scaleVirtualMachine", id=vm["id"], serviceofferingid=medium)["virtualmachine"]["memory"] == 1024
     small = client.offerings["Small Instance"]
-    assert client.fails("scaleVirtualMachine", id=vm["id"], serviceofferingid=small)[1].startswith("Scaling down is not")
+    assert client.fails("scaleVirtualMachine", id=vm["id"], serviceofferingid=small)[1].startswith(
+        "Scaling down is not"
+    )
 
 
 def test_restoring_makes_a_new_root_disk(client: Client) -> None:
@@ -554,7 +562,9 @@ def test_vm_snapshots(client: Client) -> None:
     rows = {row["displayname"]: row["current"] for row in client("listVMSnapshot")["vmSnapshot"]}
     assert rows == {"b": True, "a": False}
     assert client.fails("createVMSnapshot", virtualmachineid=vm["id"], name="a")[0] == 431
-    assert client.fails("revertToVMSnapshot", vmsnapshotid=second["id"])[1].startswith("Reverting to the Instance Snapshot")
+    assert client.fails("revertToVMSnapshot", vmsnapshotid=second["id"])[1].startswith(
+        "Reverting to the Instance Snapshot"
+    )
     assert client("revertToVMSnapshot", vmsnapshotid=first["id"])["virtualmachine"]["id"] == vm["id"]
     assert client.fails("restoreVirtualMachine", virtualmachineid=vm["id"])[0] == 431
     for snapshot in (second, first):

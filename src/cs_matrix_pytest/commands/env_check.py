@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cs_matrix_pytest.commands.tables import print_table
 from cs_matrix_pytest.environments.marvin_config import resolve_config
@@ -49,13 +49,14 @@ def check(environments: Sequence[Environment], *, timeout: float) -> int:
 
 def _check(environment: Environment, timeout: float) -> Checked:
     if environment.embedded and environment.marvin_config is None:
-        return _embedded(environment)
+        return _embedded(environment, timeout)
     try:
         config = resolve_config(environment).config
     except UserError as error:
         return Checked(environment.name, (), str(error))
     if environment.embedded:
-        return _embedded(environment)
+        # Marvin deploys it when tests run: there is no cloud to ask before.
+        return Checked(environment.name, ("embedded",))
     try:
         facts = probe(config, environment.zone, timeout)
     except EnvironmentUnusable as error:
@@ -63,8 +64,14 @@ def _check(environment: Environment, timeout: float) -> Checked:
     return _answered(environment, facts)
 
 
-def _embedded(environment: Environment) -> Checked:
-    return Checked(environment.name, ("embedded",))
+def _embedded(environment: Environment, timeout: float) -> Checked:
+    from cs_matrix_pytest.simulator import Simulator
+
+    context = environment.context
+    with Simulator(hypervisor=context.hypervisor.type, networking=context.networking) as simulator:
+        facts = probe(simulator.marvin_config(), environment.zone, timeout)
+    # A simulator stands for what the file says: nothing it answers of versions or storage is news.
+    return replace(_answered(environment, replace(facts, hypervisors=(context.hypervisor,))), warnings=())
 
 
 def _answered(environment: Environment, facts: Facts) -> Checked:

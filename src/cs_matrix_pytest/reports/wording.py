@@ -40,7 +40,9 @@ def strongest(share: Share) -> Evidence:
 def because(evidence: Evidence) -> str:
     """Why a test has its outcome, with what the test or the environment said. Not escaped."""
     if evidence.reason:
-        return f"{evidence.why}: {evidence.reason.text}" if evidence.reason.text else evidence.why
+        # What is wrong, and on a line of its own a hint.
+        text = evidence.reason.text.replace("\n  ", "; ")
+        return f"{evidence.why}: {text}" if text else evidence.why
     if evidence.outcome is Outcome.COMPATIBLE:
         return evidence.why
     where = f" in {evidence.phase}" if evidence.phase not in (None, "call") else ""
