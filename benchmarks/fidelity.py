@@ -27,24 +27,17 @@ def measure() -> bool:
 
 
 def examples_against(recording: Path) -> Agreement:
-    """Run the examples in one embedded environment and compare every answer with the recorded ones."""
+    """Run the examples in healthy embedded environments and compare every answer with the recorded ones."""
     with tempfile.TemporaryDirectory() as folder:
         calls = Path(folder, "calls.jsonl")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "benchmarks.recorder", "-p", "no:cacheprovider"]
         subprocess.run(
             [
-                *command,
-                f"--rootdir={ROOT / 'examples'}",
-                "-c",
-                os.devnull,
-                f"--cs-report={folder}/report",
-                f"--cs-env-file={ROOT / 'examples' / 'cs-environments.yaml'}",
-                "--cs-env=kvm-adv",
-                str(ROOT / "examples"),
+                *(sys.executable, "-m", "pytest", "-q", "-p", "benchmarks.recorder", "-p", "no:cacheprovider"),
+                *(f"--cs-report={folder}/report", "--cs-env=kvm-advanced,kvm-sg,kvm-basic"),
             ],
-            cwd=ROOT,
-            env={**os.environ, "CS_RECORD_TO": str(calls)},
-            check=False,
+            cwd=ROOT / "examples",
+            env={**os.environ, "CS_RECORD_TO": str(calls), "PYTHONPATH": str(ROOT)},
+            check=True,
             capture_output=True,
         )
         return compare(table(sorted((recording / "traces").glob("*.jsonl.gz"))), table([calls]))

@@ -26,11 +26,9 @@ class TestMany(cloudstackTestCase):
     pass
 
 
-
 for number in range({tests}):
-    test = attr(tags=["advanced", "smoke"], required_hardware="false")(lambda self: None)
-    test.__name__ = f"test_{{number:04}}"
-    setattr(TestMany, test.__name__, test)
+    tagged = attr(tags=["advanced", "smoke"], required_hardware="false")(lambda self: None)
+    setattr(TestMany, f"test_{{number:04}}", tagged)
 """
 # Marvin's module would make the plain run pay for the port: plain unittest is what a user would compare with.
 PLAIN = """\

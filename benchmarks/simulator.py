@@ -15,7 +15,14 @@ from cs_matrix_pytest.simulator.wire.authentication import signature
 
 STARTS = 15
 CALLS = 10_000
-SERVE = "from cs_matrix_pytest.simulator import Simulator as S; s = S().start(); print(s.api_port, *s.admin_keys()); input()"
+SERVE = """\
+import sys
+from cs_matrix_pytest.simulator import Simulator
+
+simulator = Simulator().start()
+print(simulator.api_port, *simulator.admin_keys(), flush=True)
+sys.stdin.read()
+"""
 
 
 def measure() -> bool:

@@ -48,7 +48,7 @@ def main() -> int:
 
 def run_pytest(options: list[str], report: Path) -> bool:
     """Run the examples; say how it went in one line, or everything where pytest did not get to run tests."""
-    print("$", shlex.join(["pytest", os.path.relpath(EXAMPLES), *options]), flush=True)
+    print("+", shlex.join(["pytest", os.path.relpath(EXAMPLES), *options]), flush=True)
     quiet = ["-q", "--tb=no", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", str(EXAMPLES), *options, *quiet, f"--cs-report={report}"],

@@ -20,6 +20,7 @@ from pathlib import Path
 
 _FENCE = re.compile(r"^```(?P<info>[^\n]+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^\$ (?P<command>.*\n(?:> .*\n)*)(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+_JOB_ENDED = re.compile(r"^\[\d+\].*\n", re.MULTILINE)
 _PATIENCE = 30
 """Seconds that a server may take to say where it is."""
 
@@ -146,7 +147,8 @@ class _Shell:
             time.sleep(0.02)
             output = self._new().replace(found[0], "", 1)
         self._seen = self._output.stat().st_size
-        return int(found[1]), output
+        # When a shell tells that a background job has ended is a matter of luck.
+        return int(found[1]), _JOB_ENDED.sub("", output)
 
     def _new(self) -> str:
         return self._output.read_bytes()[self._seen :].decode("utf-8", "replace")

@@ -76,3 +76,33 @@ def test_every_environments_key_is_described(section):
     keys = schema["properties"] if section == "file" else schema["$defs"][section]["properties"]
     page = ENVIRONMENTS.read_text(encoding="utf-8")
     assert [key for key in keys if not re.search(rf"^\| `{key}[`.:]", page, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "output", "right"),
+    [
+        ("a\n", "a\n", True),
+        ("a\n", "b\n", False),
+        ("a\n", "a\nb\n", False),
+        ("", "a\n", False),
+        ("a … c\n", "a b c\n", True),
+        ("a …\n", "a b\nc\n", False),
+        ("…\nc\n", "a\nb\nc\n", True),
+        ("…\nc\n", "a\nb\n", False),
+        ("a.c\n", "abc\n", False),
+    ],
+)
+def test_what_a_page_shows_is_compared_word_for_word(shown, output, right):
+    assert shows(shown, output) is right
+
+
+def test_a_page_is_run_as_a_reader_would(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```text title=hello.txt\nhello\n```\n"
+        "```console\n$ (sleep 0.1; echo ready; sleep 60) &\nready\n$ x=1\n$ cat hello.txt; echo $x\n$ kill %1\n```\n"
+        "```console\n$ pip install nothing\n$ exit_with() { return $1; }; exit_with \\\n> 3   # exit code 3\n```\n",
+        encoding="utf-8",
+    )
+    ran = [(exit_code, output, command.exit_code) for command, exit_code, output in run_page(page, tmp_path, EXCEPTED)]
+    assert ran == [(0, "ready\n", 0), (0, "", 0), (0, "hello\n1\n", 0), (0, "", 0), (3, "", 3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,22 +80,25 @@ def test_all_pass_where_nothing_is_wrong(tmp_path):
 
 
 def test_demo_shows_what_the_readme_shows(tmp_path):
+    report = tmp_path / "cs-report"
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "demo.py"), "--report", "cs-report"],
-        cwd=tmp_path,
+        [sys.executable, "examples/demo.py", "--report", str(report)],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         text=True,
         encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = matrix(tmp_path / "cs-report")
+    [picture] = [each.output for each in commands(ROOT / "README.md") if each.text.endswith("tox run -e demo")]
+    assert shows(picture, done.stdout.replace(str(report), "cs-report")), done.stdout
+
+    found = matrix(report)
     assert found["snapshots"]["xenserver-advanced"] == "failing"
     assert found["volumes"]["hyperv-advanced"] == "unstable"
     assert found["snapshots"]["hyperv-advanced"] == "untested"
     assert {row["kvm-lab"] for row in found.values()} == {"untested"}
     assert {row["kvm-advanced"] for row in found.values()} == {"compatible"}
-    [picture] = [each.output for each in commands(ROOT / "README.md") if each.text.endswith("tox run -e demo")]
-    assert shows(picture, done.stdout), done.stdout
-    assert {"matrix.json", "matrix.xml"} < {file.name for file in (tmp_path / "cs-report").iterdir()}
-    assert len(list((tmp_path / "cs-report").glob("run-*.jsonl"))) == 2
+    assert {"matrix.json", "matrix.xml"} < {file.name for file in report.iterdir()}
+    assert len(list(report.glob("run-*.jsonl"))) == 2

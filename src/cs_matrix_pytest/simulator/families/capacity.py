@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator.errors import InsufficientCapacity
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
@@ -175,6 +175,32 @@ def pick_hosts(
     )
 
 
+def full_clusters(cloud: Cloud, carried: Mapping[Host, Load], demand: Demand) -> set[Cluster]:
+    """Clusters that one more VM would bring over the threshold at which no new ones go there.
+
+    ``cluster.cpu.allocated.capacity.disablethreshold`` and its twin for memory, of what all hosts of the cluster have
+    (FirstFitPlanner.removeClustersCrossingThreshold).
+    """
+    if not cloud.configuration.flag("cluster.threshold.enabled", default=True):
+        return set()
+    used: dict[Cluster, Load] = {}
+    whole: dict[Cluster, Load] = {}
+    for host in cloud.store.table(Host):
+        cluster = host.cluster
+        if cluster is not None and host.is_routing and host.zone is demand.zone:
+            mine, all_of_it = carried.get(host, NOTHING), room(host)
+            used.setdefault(cluster, Load()).add(mine.cpu, mine.memory)
+            whole.setdefault(cluster, Load()).add(all_of_it.cpu, all_of_it.memory)
+    most = {kind: f"cluster.{kind}.allocated.capacity.disablethreshold" for kind in ("cpu", "memory")}
+    return {
+        cluster
+        for cluster, load in used.items()
+        if load.cpu + demand.cpu > whole[cluster].cpu * cloud.configuration.number(most["cpu"], cluster, default=0.85)
+        or load.memory + demand.memory
+        > whole[cluster].memory * cloud.configuration.number(most["memory"], cluster, default=0.85)
+    }
+
+
 def reaches(pool: StoragePool, host: Host) -> bool:
     """True where a host can use a pool."""
     if pool.scope == "HOST":
@@ -256,16 +282,19 @@ def place(cloud: Cloud, vm: UserVm, *, within: Within = ANYWHERE, avoid: Collect
     """
     from cs_matrix_pytest.simulator.families.affinity_groups import wishes
 
-    wish = wishes(cloud, vm)
+    wish, demand = wishes(cloud, vm), demand_of(vm)
     carried = loads(cloud, without=vm)
     hosts = pick_hosts(
         [host for host in cloud.store.table(Host) if wish.only is None or host in wish.only],
         carried,
-        demand_of(vm),
+        demand,
         within=within,
         avoid={*avoid, *wish.avoid},
         prefer=[*wish.prefer, *([vm.last_host] if vm.last_host else [])],
     )
+    if within.host is None:
+        full = full_clusters(cloud, carried, demand)
+        hosts = [host for host in hosts if host is vm.last_host or host.cluster not in full]
     hosts.sort(key=lambda host: host in wish.shun)
     homeless = [volume for volume in vm.volumes if volume.pool is None]
     housed = [volume.pool for volume in vm.volumes if volume.pool is not None]
@@ -337,11 +366,3 @@ def evacuate(cloud: Cloud, host: Host) -> bool:
 def load_of(cloud: Cloud, host: Host) -> Load:
     """What one host carries."""
     return loads(cloud).get(host, Load())
-
-
-def fields_of(load: Load, whole: Load) -> dict[str, Any]:
-    """A host's load as findHostsForMigration shows it."""
-    return {
-        "cpuallocated": f"{round(100 * load.cpu / max(whole.cpu, 1), 2):g}%",
-        "memoryallocated": load.memory,
-    }

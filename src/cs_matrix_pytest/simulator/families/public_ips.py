@@ -218,7 +218,7 @@ def address_fields(range: IpRange, address: str, state: str, call: Call) -> dict
         "issystem": False,
         "forvirtualnetwork": range.for_virtual_network,
         "vlanid": range.id if root else None,
-        "vlanname": range.vlan if root else None,
+        "vlanname": (range.vlan if range.for_virtual_network else range.vlan.removeprefix("vlan://")) if root else None,
         "networkid": network.id if network else None,
         "networkname": network.name if isinstance(network, Network) else None,
         "state": state,

@@ -8,10 +8,8 @@ from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import nics, public_ips
-from cs_matrix_pytest.simulator.families.addresses import is_inside
 from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
 from cs_matrix_pytest.simulator.families.network_services import UnsupportedServiceError
-from cs_matrix_pytest.simulator.ipv4 import is_cidr
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
     LoadBalancerRule,
@@ -141,15 +139,8 @@ def check_rule(
 
 
 def cidrs_conflict(one: list[str], other: list[str]) -> bool:
-    """True where a CIDR of one list lies in one of the other, or both lists are empty."""
-    if not one and not other:
-        return True
-    return any(
-        (first == second)
-        or (is_cidr(first) and is_cidr(second) and (is_inside(first, second) or is_inside(second, first)))
-        for first in one
-        for second in other
-    )
+    """True where two lists share a CIDR, letter by letter, or are both empty."""
+    return not set(one).isdisjoint(other) or not (one or other)
 
 
 def detect(cloud: Cloud, new: Rule) -> None:

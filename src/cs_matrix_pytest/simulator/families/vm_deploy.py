@@ -342,7 +342,7 @@ def check_address(cloud: Cloud, wanted: Wanted) -> None:
         raise InvalidParameterValue(f"The requested Mac address is already taken! {wanted.mac}")
 
 
-def security_groups_of(call: Call, owner: Account, networks: list[Network]) -> list[SecurityGroup]:
+def security_groups_of(call: Call, owner: Account, networks: list[Network], hypervisor: str) -> list[SecurityGroup]:
     """The security groups of a new VM: those named, else the owner's default one where a network has them."""
     cloud, zone = call.cloud, call.one(Zone, "zoneid")
     names, ids = call.get("securitygroupnames"), call.get("securitygroupids")
@@ -365,7 +365,9 @@ def security_groups_of(call: Call, owner: Account, networks: list[Network]) -> l
             if not zone.security_groups_enabled
             else "Unable to deploy vm with security groups as SecurityGroup service is not enabled for the vm's network"
         )
-    if not groups and has_groups:
+    if groups and hypervisor.lower() == "vmware":
+        raise InvalidParameterValue("Security group feature is not supported for VMware hypervisor")
+    if not groups and has_groups and hypervisor.lower() != "vmware":
         from cs_matrix_pytest.simulator.families.security_groups import default_group
 
         groups.append(default_group(cloud, owner))
@@ -575,10 +577,10 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
         check_usable(owner, each, zone)
     wanted = wanted_nics(call, owner, zone)
     networks = [each.network for each in wanted]
-    security_groups = security_groups_of(call, owner, networks)
+    hypervisor = hypervisor_of(call, template)
+    security_groups = security_groups_of(call, owner, networks, hypervisor)
     if owner.state.lower() == "disabled":
         raise PermissionDenied(f"The owner of vm to deploy is disabled: {describe(owner)}")
-    hypervisor = hypervisor_of(call, template)
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
         raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.name}")
     check_access(cloud, owner, zone)
