@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
-from cs_matrix_pytest.simulator.families import rule_conflicts
+from cs_matrix_pytest.simulator.families import public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.addresses import is_inside
 from cs_matrix_pytest.simulator.ipv4 import is_cidr
 from cs_matrix_pytest.simulator.models.networks import (
@@ -206,18 +206,10 @@ def update_firewall_rule(call: Call) -> Answer:
     rule = rule_named(call, egress=call.command.name == "updateEgressFirewallRule")
     if rule.type == "System" and not call.is_root_admin:
         raise InvalidParameterValue("Only root admin can update the system wide firewall rule")
-    rename(call, rule)
+    public_ips.rename(call, rule)
     if "fordisplay" in call:
         rule.display = call.flag("fordisplay")
     return rule
-
-
-def rename(call: Call, resource: Resource) -> None:
-    """Give a resource the uuid that ``customid`` asks for."""
-    if "customid" in call:
-        call.cloud.store.remove(resource)
-        resource.id, resource.removed = call["customid"], None
-        call.cloud.store.add(resource)
 
 
 def rows(egress: bool) -> Any:

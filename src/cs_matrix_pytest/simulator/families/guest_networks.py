@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator import vlans
+from cs_matrix_pytest.simulator.access import describe
 from cs_matrix_pytest.simulator.errors import InsufficientCapacity, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import nics, public_ips, routers
 from cs_matrix_pytest.simulator.families.addresses import first_host, netmask_of
@@ -133,8 +134,6 @@ def default_network_for(cloud: Cloud, account: Account, zone: Zone) -> Network:
         raise InvalidParameterValue(f"Required network offering {describe_offering(offering)} is not in Enabled")
     mine = cloud.store.table(Network).where(lambda row: row.guest_type == "Isolated", account=account, zone=zone)
     if len(mine) > 1:
-        from cs_matrix_pytest.simulator.access import describe
-
         raise InvalidParameterValue(
             f"More than 1 default Isolated networks are found for Account {describe(account).removeprefix('Account ')}; "
             "please specify networkIds"
@@ -170,9 +169,7 @@ def implement(cloud: Cloud, network: Network) -> None:
 
     Raises InsufficientCapacity where VLANs, addresses or hosts have run out, or the error of the account's limit.
     """
-    if network.state == "Implemented" and all(
-        router.state == "Running" for router in routers.routers_of(cloud, network)
-    ):
+    if network.state == "Implemented" and routers.serve(cloud, network):
         return
     before, network.state = network.state, "Implementing"
     try:

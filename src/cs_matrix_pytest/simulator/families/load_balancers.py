@@ -8,9 +8,10 @@ from typing import Any
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
-from cs_matrix_pytest.simulator.families import firewall, guest_networks, rule_conflicts
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError, PermissionDenied
+from cs_matrix_pytest.simulator.families import firewall, guest_networks, public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.network_capabilities import STICKINESS_METHODS
+from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_vm, opens_firewall
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -215,7 +216,7 @@ def update_load_balancer_rule(call: Call) -> Answer:
     rule.lb_protocol = protocol.lower() if protocol else rule.lb_protocol
     if "fordisplay" in call:
         rule.display = call.flag("fordisplay")
-    firewall.rename(call, rule)
+    public_ips.rename(call, rule)
     if algorithm or protocol or "cidrlist" in call:
         rule.state = "Active"
     return rule
@@ -248,8 +249,6 @@ def asked_members(call: Call) -> dict[UserVm, list[str]]:
 def assign_to_load_balancer_rule(call: Call) -> Answer:
     rule = assigned_rule(call, "assign")
     network = rule.network
-    from cs_matrix_pytest.simulator.families.networks import check_use
-
     new: list[tuple[Resource, str]] = []
     by_id = call.params.get("virtualmachineids") or ()
     for vm, addresses in asked_members(call).items():
@@ -287,8 +286,6 @@ def assigned_rule(call: Call, action: str) -> LoadBalancerRule:
 
 def check_owner_of(call: Call, vm: UserVm) -> None:
     """Raise the command's own error where the caller may not use the rule or the VM."""
-    from cs_matrix_pytest.simulator.errors import PermissionDenied
-
     try:
         for resource in (call.params["id"], vm):
             check_access(call.cloud, call.account, resource)
@@ -446,7 +443,7 @@ def policy_named(call: Call) -> StickinessPolicy | HealthCheckPolicy:
 @family.command("updateLBStickinessPolicy", "updateLBHealthCheckPolicy")
 def update_policy(call: Call) -> Answer:
     policy = policy_named(call)
-    firewall.rename(call, policy)
+    public_ips.rename(call, policy)
     if "fordisplay" in call:
         policy.display = call.flag("fordisplay")
     return policy

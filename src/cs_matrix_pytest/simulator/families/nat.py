@@ -9,6 +9,7 @@ from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import firewall, rule_conflicts
+from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_ip, describe_vm
 from cs_matrix_pytest.simulator.families.public_ips import rules_of
 from cs_matrix_pytest.simulator.models.networks import (
@@ -61,7 +62,7 @@ def enable_static_nat(call: Call) -> Answer:
                 f"Unable to create ip forwarding rule, IP address {describe_ip(ip)} is not in the same availability zone "
                 f"as virtual machine {describe_vm(vm)}"
             )
-        check_vm_owner(call, vm, network)
+        check_use(cloud, vm.account, network)
         wanted = call.get("vmguestip")
         if wanted is not None and wanted not in nic.addresses:
             raise InvalidParameterValue(f"VM ip {wanted} address not belongs to the vm")
@@ -72,13 +73,6 @@ def enable_static_nat(call: Call) -> Answer:
         raise
     ip.static_nat, ip.vm, ip.vm_ip = True, vm, address
     return Success()
-
-
-def check_vm_owner(call: Call, vm: UserVm, network: Network) -> None:
-    """Raise PermissionDenied where the VM's owner may not use the network."""
-    from cs_matrix_pytest.simulator.families.networks import check_use
-
-    check_use(call.cloud, vm.account, network)
 
 
 def check_ready(call: Call, ip: PublicIp, vm: UserVm, address: str) -> None:

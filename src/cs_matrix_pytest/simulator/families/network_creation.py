@@ -13,7 +13,6 @@ from cs_matrix_pytest.simulator.families import guest_networks
 from cs_matrix_pytest.simulator.families.addresses import (
     bounds,
     is_domain_name,
-    is_edge,
     is_private,
     prefix_of,
 )
@@ -251,12 +250,18 @@ def cidr_of(gateway: str | None, netmask: str | None, start: str | None, end: st
             raise InvalidParameterValue("gateway and netmask should be defined when startIP/endIP are passed in")
     if netmask is None:
         return None
+    if not ipv4.is_address(netmask) or not is_host(gateway, netmask):
+        raise InvalidParameterValue("Invalid gateway IP provided. Either the IP is broadcast or network IP.")
     if not ipv4.is_netmask(netmask):
         raise InvalidParameterValue("Invalid netmask")
-    cidr = ipv4.cidr(gateway, netmask)
-    if is_edge(gateway, cidr):
-        raise InvalidParameterValue("Invalid gateway IP provided. Either the IP is broadcast or network IP.")
-    return cidr
+    return ipv4.cidr(gateway, netmask)
+
+
+def is_host(gateway: str, netmask: str) -> bool:
+    """True for an address that is neither first nor last of its network, which only counts the bits of a netmask."""
+    network = ipv4.to_text(ipv4.to_int(gateway) & ipv4.to_int(netmask))
+    first, last = bounds(f"{network}/{ipv4.prefix_length(netmask)}")
+    return first < ipv4.to_int(gateway) < last
 
 
 def check_ip6(call: Call, offering: NetworkOffering, zone: Zone, with_ip4: bool) -> None:

@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import ADMINS, active_account, check_access, check_domain, describe, in_project
-from cs_matrix_pytest.simulator.access import check_owner as check_owner
+from cs_matrix_pytest.simulator.access import (
+    ADMINS,
+    active_account,
+    check_access,
+    check_domain,
+    check_owner,
+    describe,
+    in_project,
+)
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import guest_networks, nics, public_ips, routers
@@ -429,6 +436,7 @@ def update_network(call: Call) -> Answer:
             )
         network.offering, network.redundant = offering, offering.is_redundant
         restart_needed = True
+    public_ips.rename(call, network)
     for parameter, attribute in UPDATABLE.items():
         if parameter in call:
             setattr(network, attribute, call[parameter])
@@ -456,7 +464,6 @@ UPDATABLE = {
     "name": "name",
     "displaytext": "display_text",
     "displaynetwork": "display",
-    "customid": "id",
     "keepmacaddressonpublicnic": "keep_mac",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
-from cs_matrix_pytest.simulator.families import firewall, rule_conflicts
+from cs_matrix_pytest.simulator.families import firewall, public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.models.networks import Network, Nic, PortForwardingRule, PublicIp
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
@@ -221,7 +221,7 @@ def update_port_forwarding_rule(call: Call) -> Answer:
         rule.cidr_list = call["cidrlist"]
     if "fordisplay" in call:
         rule.display = call.flag("fordisplay")
-    firewall.rename(call, rule)
+    public_ips.rename(call, rule)
     return rule
 
 

@@ -394,14 +394,19 @@ def disassociate_ip_address(call: Call) -> Answer:
     return Success()
 
 
+def rename(call: Call, resource: Resource) -> None:
+    """Give a resource the uuid that ``customid`` asks for."""
+    if "customid" in call:
+        call.cloud.store.remove(resource)
+        resource.id, resource.removed = call["customid"], None
+        call.cloud.store.add(resource)
+
+
 @family.command("updateIpAddress")
 def update_ip_address(call: Call) -> Answer:
     ip = call.one(PublicIp)
     check_access(call.cloud, call.account, ip)
-    if "customid" in call:
-        call.cloud.store.remove(ip)
-        ip.id, ip.removed = call["customid"], None
-        call.cloud.store.add(ip)
+    rename(call, ip)
     if "fordisplay" in call:
         ip.display = call.flag("fordisplay")
     return ip

@@ -51,15 +51,25 @@ def routers_of(cloud: Cloud, network: Network) -> list[Router]:
     return [router for router in cloud.store.table(Router) if network in router.networks]
 
 
+def wanted(network: Network) -> int:
+    """How many routers a network is to have."""
+    if not has_router(network):
+        return 0
+    return 2 if network.redundant or (network.vpc is not None and network.vpc.redundant) else 1
+
+
+def serve(cloud: Cloud, network: Network) -> bool:
+    """True where a network has its routers, and they run."""
+    routers = routers_of(cloud, network)
+    return len(routers) >= wanted(network) and all(router.state == "Running" for router in routers)
+
+
 def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -> None:
     """Have a network's routers run: make those that it has not, start the others, plug them in."""
-    if not has_router(network):
-        return
-    wanted = 2 if network.redundant or (network.vpc is not None and network.vpc.redundant) else 1
-    routers = routers_of(cloud, network)
-    for index in range(len(routers), wanted):
-        router = _new(cloud, network, index if wanted == 2 else None)
-        router.public = router.public or public_nic(cloud, router, source_nat)
+    routers, count = routers_of(cloud, network), wanted(network)
+    for index in range(len(routers), count):
+        router = _new(cloud, network, index if count > 1 else None)
+        router.public = public_nic(cloud, router, source_nat)
         routers.append(router)
     for router in routers:
         plug(cloud, router, network)

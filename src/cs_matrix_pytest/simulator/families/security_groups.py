@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import active_account, check_access, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
-from cs_matrix_pytest.simulator.families.firewall import is_any_cidr, rename
+from cs_matrix_pytest.simulator.families.firewall import is_any_cidr
+from cs_matrix_pytest.simulator.families.public_ips import rename
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.networks import SecurityGroup, SecurityGroupRule
 from cs_matrix_pytest.simulator.models.vm import UserVm
