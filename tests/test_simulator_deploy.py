@@ -102,7 +102,7 @@ def test_a_ready_zone_is_built_in_a_tenth_of_a_second() -> None:
 def test_a_zone_is_described_with_all_that_marvin_reads() -> None:
     (zone,) = describe_zones(Simulator(hypervisor="kvm").cloud)
     assert zone["name"] == "zone1"
-    assert zone["pods"][0]["clusters"][0]["hosts"][0]["url"] == "http://172.16.0.11"
+    assert zone["pods"][0]["clusters"][0]["hosts"][0]["url"] == "http://172.16.15.11"
     assert {each["name"] for each in zone["physical_networks"][0]["providers"]} >= {"VirtualRouter", "VpcVirtualRouter"}
     assert [each["typ"] for each in zone["physical_networks"][0]["traffictypes"]][:3] == [
         "Guest",

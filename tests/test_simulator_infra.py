@@ -164,26 +164,26 @@ class TestPods:
                 podid=pod["id"],
                 gateway=pod["gateway"],
                 netmask=pod["netmask"],
-                startip="172.16.9.1",
-                endip="172.16.9.9",
+                startip="172.16.15.211",
+                endip="172.16.15.219",
                 forsystemvms=True,
             )
         )
         assert added["ipranges"][1] == {
-            "startip": "172.16.9.1",
-            "endip": "172.16.9.9",
+            "startip": "172.16.15.211",
+            "endip": "172.16.15.219",
             "forsystemvms": "1",
             "vlanid": "vlan://untagged",
         }
-        given = {"podid": pod["id"], "startip": "172.16.9.1", "endip": "172.16.9.9", "vlan": "untagged"}
+        given = {"podid": pod["id"], "startip": "172.16.15.211", "endip": "172.16.15.219", "vlan": "untagged"}
         run("deleteManagementNetworkIpRange", **given)
         assert len(only(run("listPods"))["ipranges"]) == 1
         code, text = refused(
             run,
             "deleteManagementNetworkIpRange",
             podid=pod["id"],
-            startip="172.16.0.2",
-            endip="172.16.3.254",
+            startip="172.16.15.2",
+            endip="172.16.15.200",
             vlan="untagged",
         )
         assert (code, text) == (530, "Some IPs of the range has been allocated, so it cannot be deleted.")
@@ -197,12 +197,12 @@ class TestHosts:
     def test_a_hypervisor_has_one_host_per_address(self) -> None:
         run = Simulator(hypervisor="kvm").run
         host = self.host(run)
-        given = {"hypervisor": "KVM", "url": "http://172.16.0.11", "username": "root", "password": "x"}
+        given = {"hypervisor": "KVM", "url": "http://172.16.15.11", "username": "root", "password": "x"}
         where = {name: host[name] for name in ("zoneid", "podid", "clusterid")}
-        assert host["ipaddress"] == "172.16.0.11"
+        assert host["ipaddress"] == "172.16.15.11"
         assert refused(run, "addHost", **given, **where) == (
             530,
-            "Unable to add the host: Cannot find the server resources at http://172.16.0.11",
+            "Unable to add the host: Cannot find the server resources at http://172.16.15.11",
         )
 
     def test_simulated_hosts_may_share_a_url_but_no_address(self, run: Run) -> None:
@@ -478,8 +478,8 @@ class TestAddressRanges:
             ({"startip": "10.8.0.5"}, "Please specify a valid IP range or valid netmask or valid gateway"),
             ({"gateway": "10.9.0.7"}, "The gateway ip should not be the part of the ip range being added."),
             (
-                {"gateway": "172.16.0.1", "startip": "172.16.0.9", "endip": "172.16.0.10"},
-                "The Start IP and EndIP address range overlap with private IP :172.16.0.2:172.16.3.254",
+                {"gateway": "172.16.15.1", "startip": "172.16.15.9", "endip": "172.16.15.10"},
+                "The Start IP and EndIP address range overlap with private IP :172.16.15.2:172.16.15.200",
             ),
             (
                 {"vlan": "150"},
@@ -628,7 +628,7 @@ class TestCapacity:
         assert self.amount(run, 1) == (1000, 4 * 32000)
         assert self.amount(run, 4) == (2, 249)
         assert self.amount(run, 5)[0] == 6
-        assert self.amount(run, 7) == (0, 900)
+        assert self.amount(run, 7) == (0, 101)
 
     def test_a_host_less_is_less_capacity(self, run: Run) -> None:
         used = {vm["hostid"] for vm in rows(run("listSystemVms"))}

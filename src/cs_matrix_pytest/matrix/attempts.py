@@ -90,35 +90,49 @@ _RANKS = {
 }
 
 
+_Key = tuple[str, object]
+
+
 @dataclass
 class _Test:
     started: float
     seconds: float = 0.0
     notes: list[PhaseNote] = field(default_factory=list)
 
+    def folded(self) -> Attempt | Untested:
+        return fold(self.notes, self.started, self.seconds)
+
 
 class AttemptFolder:
     """Folds the reports of each test, in whatever order tests interleave, into one attempt or one untested line."""
 
     def __init__(self) -> None:
-        self._running: dict[str, _Test] = {}
+        self._running: dict[_Key, _Test] = {}
 
     def add(self, report: pytest.TestReport) -> Attempt | Untested | None:
         """What is to be recorded now that `report` has come; None while its test goes on, or is not of the matrix."""
         note = PhaseNote.of(report)
         if note is None:
             return None
-        test = self._running.setdefault(report.nodeid, _Test(report.start))
+        key = _key(report)
+        # A set-up where a test was going on: it is run again, and its last teardown was not reported (as
+        # older pytest-rerunfailures do).
+        before = self._running.pop(key, None) if report.when == "setup" else None
+        test = self._running.setdefault(key, _Test(report.start))
         test.seconds += report.duration
         test.notes.append(note)
         if report.when != "teardown":
-            return None
-        del self._running[report.nodeid]
-        return fold(test.notes, test.started, test.seconds)
+            return before.folded() if before else None
+        return self._running.pop(key).folded()
 
-    def crashed(self, nodeid: str) -> None:
-        """Forget what was known of a test whose worker died."""
-        self._running.pop(nodeid, None)
+    def crashed(self, report: pytest.TestReport) -> None:
+        """Forget what was known of a test whose worker died, as `report` says."""
+        self._running.pop(_key(report), None)
+
+
+def _key(report: pytest.TestReport) -> _Key:
+    """The test that a report is of; under xdist's ``--dist=each`` every worker runs one of that name."""
+    return report.nodeid, getattr(report, "node", None)
 
 
 def fold(notes: list[PhaseNote], started: float, seconds: float) -> Attempt | Untested:

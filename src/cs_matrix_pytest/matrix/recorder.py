@@ -81,16 +81,16 @@ class Recorder:
         """Take one report of one phase of one test; a finished test is in the record when this returns."""
         line = self._folder.add(report)
         if line is None and isinstance(report.longrepr, str) and _CRASH.match(report.longrepr):
-            line = self._crash(report.nodeid, report.longrepr)
+            line = self._crash(report, report.longrepr)
         if line is not None:
             self._write(line)
 
-    def _crash(self, nodeid: str, message: str) -> Attempt | None:
+    def _crash(self, report: pytest.TestReport, message: str) -> Attempt | None:
         names = frozenset(each.name for each in self._session.environments)
-        found = split_nodeid(nodeid, self._config.rootpath, names)
+        found = split_nodeid(report.nodeid, self._config.rootpath, names)
         if found is None:
             return None
-        self._folder.crashed(nodeid)
+        self._folder.crashed(report)
         started = instant(datetime.now(timezone.utc))
         return Attempt(*found, AttemptOutcome.ERRORED, started, 0.0, "call", None, short(message))
 

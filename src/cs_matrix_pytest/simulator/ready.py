@@ -46,7 +46,7 @@ class Plan:
     providers: tuple[str, ...]
     clusters: int
     isolation: str = "VLAN"
-    vlan: str | None = "100-999"
+    vlan: str | None = "100-200"
 
 
 PLANS = {
@@ -113,10 +113,10 @@ def build_ready_zone(cloud: Cloud, networking: str) -> None:
         "createPod",
         name="pod1",
         zoneid=zone,
-        gateway="172.16.0.1",
-        netmask="255.255.0.0",
-        startip="172.16.0.2",
-        endip="172.16.3.254",
+        gateway="172.16.15.1",
+        netmask="255.255.255.0",
+        startip="172.16.15.2",
+        endip="172.16.15.200",
     )["pod"]["id"]
     if plan.network_type == "Basic":
         run("createVlanIpRange", zoneid=zone, podid=pod, networkid=network, forvirtualnetwork=False, **GUEST_RANGE)
@@ -172,7 +172,7 @@ def _cluster(cloud: Cloud, zone: str, pod: str, number: int) -> None:
         hypervisor=cloud.hypervisor,
     )["cluster"][0]["id"]
     for host in range(1, HOSTS_PER_CLUSTER + 1):
-        url = facts.host_url.format(address=f"172.16.0.{10 * number + host}", cluster=f"c{number}", host=f"h{host}")
+        url = facts.host_url.format(address=f"172.16.15.{10 * number + host}", cluster=f"c{number}", host=f"h{host}")
         run(
             "addHost",
             zoneid=zone,
