@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -72,11 +73,35 @@ def test_suites_are_tagged_as_promised(tmp_path):
         assert re.search(rf"^ +\d+  required_hardware +'{value}'$", done.stdout, re.MULTILINE), value
 
 
-def test_all_pass_where_nothing_is_wrong(tmp_path):
-    done = pytest_over_examples(tmp_path, "--cs-env=kvm-advanced,kvm-basic,vmware-advanced")
+WAITING = """
+from cs_matrix_pytest.simulator.clock import Clock
+
+waited = []
+advance = Clock.advance
+
+def counted(clock, seconds):
+    waited.append(seconds)
+    advance(clock, seconds)
+
+Clock.advance = counted
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.line(f"simulated waiting: {sum(waited):.0f} s")
+"""
+
+
+def test_all_pass_where_nothing_is_wrong_and_wait_for_free(tmp_path, monkeypatch):
+    (tmp_path / "waiting.py").write_text(WAITING, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    began = time.monotonic()
+    done = pytest_over_examples(tmp_path, "--cs-env=kvm-advanced,kvm-basic,vmware-advanced", "-p", "waiting")
+    took = time.monotonic() - began
     assert done.returncode == 0, done.stdout
     outcomes = Counter(outcome for row in matrix(tmp_path / "cs-report").values() for outcome in row.values())
     assert outcomes.keys() <= {"compatible", "untested"}, done.stdout
+    waited = int(re.search(r"^simulated waiting: (\d+) s$", done.stdout, re.MULTILINE)[1])
+    assert waited >= 60
+    assert took < waited
 
 
 def test_demo_shows_what_the_readme_shows(tmp_path):

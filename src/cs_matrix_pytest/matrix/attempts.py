@@ -125,9 +125,10 @@ class AttemptFolder:
             return before.folded() if before else None
         return self._running.pop(key).folded()
 
-    def crashed(self, report: pytest.TestReport) -> None:
-        """Forget what was known of a test whose worker died, as `report` says."""
-        self._running.pop(_key(report), None)
+    def crashed(self, report: pytest.TestReport) -> tuple[str, str] | None:
+        """(test, environment) of a test whose worker died, as `report` says; None where it had not got to its set-up's end."""
+        test = self._running.pop(_key(report), None)
+        return (test.notes[0].test, test.notes[0].environment) if test else None
 
 
 def _key(report: pytest.TestReport) -> _Key:

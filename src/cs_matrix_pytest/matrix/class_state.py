@@ -1,8 +1,8 @@
 """What a Marvin class keeps on itself, made private to one environment.
 
 Suites keep accounts, zones and services on the class (``cls.account``), on the class by its global name
-(``TestX.account = …``), and in class-level dictionaries. The first goes to the environment's own subclass; the others
-are put back as they were when the class is done in an environment.
+(``TestX.account``, read and set), and in class-level dictionaries. All of it is on the suite's own class while an
+environment's class runs, as under nose, and put back as it was when that class is done.
 """
 
 from __future__ import annotations
@@ -33,9 +33,22 @@ def suite_classes(cls: type) -> list[type]:
 
 
 def in_environment(original: type) -> type:
-    """A subclass of `original` for one environment that looks like `original` in reports, logs and ``super()`` calls."""
+    """A subclass of `original` for one environment that looks like `original` in reports, logs and ``super()`` calls.
+
+    What is set on it is set on `original`, so that ``cls.zone`` and ``TestX.zone`` are the same; a `ClassState` of
+    before gives `original` back.
+    """
+
+    class InEnvironment(type(original)):  # type: ignore[misc]
+        def __setattr__(cls, name: str, value: object) -> None:
+            setattr(original, name, value)
+
+        def __delattr__(cls, name: str) -> None:
+            delattr(original, name)
+
     same = {name: getattr(original, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return type(original)(original.__name__, (original,), same)
+    own: type = InEnvironment(original.__name__, (original,), same)
+    return own
 
 
 def _restorer(container: object) -> Callable[[], None] | None:

@@ -36,7 +36,7 @@ def split_nodeid(nodeid: str, root: Path, environments: frozenset[str]) -> tuple
     """(test id, environment) from a node id alone, for a test whose worker died; None if it is not of the matrix."""
     address, bracket, parameters = nodeid.partition("[")
     path, *names = address.split("::")
-    environment = parameters.removesuffix("]")
+    environment = parameters.partition("]")[0]  # a group of xdist may follow, ``test_a[kvm-adv]@group``
     if not bracket or not names or environment not in environments:
         return None
     return test_id(root / path, root, tuple(names)), environment

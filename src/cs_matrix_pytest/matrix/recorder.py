@@ -87,10 +87,9 @@ class Recorder:
 
     def _crash(self, report: pytest.TestReport, message: str) -> Attempt | None:
         names = frozenset(each.name for each in self._session.environments)
-        found = split_nodeid(report.nodeid, self._config.rootpath, names)
+        found = self._folder.crashed(report) or split_nodeid(report.nodeid, self._config.rootpath, names)
         if found is None:
             return None
-        self._folder.crashed(report)
         started = instant(datetime.now(timezone.utc))
         return Attempt(*found, AttemptOutcome.ERRORED, started, 0.0, "call", None, short(message))
 

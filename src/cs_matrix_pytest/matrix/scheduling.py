@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-_SPREADING = frozenset({"load", "worksteal"})
+_SPREADING = frozenset({"load", "loadgroup", "worksteal"})
 """xdist's modes that send single tests to whichever worker is free; the others keep classes together already."""
 
 
@@ -36,7 +36,13 @@ class ClassPerEnvironmentScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def scope_of(nodeid: str, environments: frozenset[str]) -> str:
-    """The name of what `nodeid` must stay together with; its own where it may go alone."""
+    """The name of what `nodeid` must stay together with; its own where it may go alone.
+
+    Under ``--dist=loadgroup`` xdist writes a test's group behind its id: ``path::test_a[kvm-adv]@group``.
+    """
+    grouped, _, group = nodeid.rpartition("@")
+    if grouped and "]" not in group:
+        return group
     address, _, parameters = nodeid.partition("[")
     environment = parameters.removesuffix("]")
     owner = address.rpartition("::")[0]
