@@ -107,14 +107,6 @@ def test_nor_in_json_nor_in_a_url(secret):
         assert MASK in masker.mask(text)
 
 
-def test_long_text_is_masked_in_reasonable_time():
-    import time
-
-    started = time.perf_counter()
-    Masker(["secret-of-some-length"]).mask("password" * 20_000 + "=" * 20_000 + "://a:" * 20_000 + " " * 20_000)
-    assert time.perf_counter() - started < 2
-
-
 CONFIG = {
     "mgtSvr": [{"user": "root", "passwd": "abcd", "apiKey": None, "securityKey": "", "useHttps": "False"}],
     "zones": [{"vmwaredc": {"password": 1234}, "passwordenabled": "x"}],

@@ -45,7 +45,7 @@ def catalogue(tmp_path):
         ("component/vpc/deep/test_a.py::T::test_a", "vpc"),
         ("smoke/test_vpc_routers.py::T::test_a", "vpc"),
         ("smoke/test_vpc_vpn.py::T::test_a", "vpn"),
-        ("component/test_acl_listvm.py::T::test_a", "acl_listvm"),
+        ("component/test_of_our_own.py::T::test_a", "of_our_own"),
         ("deploy.py::test_a", "deploy"),
         ("strange", "strange"),
     ],
@@ -61,7 +61,7 @@ def test_titles_and_areas(catalogue):
 
 
 def test_without_a_file_the_module_says_it():
-    assert load_catalogue().feature_of("smoke/test_vm_life_cycle.py::T::test_a").id == "vm_life_cycle"
+    assert load_catalogue().feature_of("smoke/test_of_our_own.py::T::test_a").id == "of_our_own"
 
 
 def test_the_shipped_catalogue_is_as_its_schema_has_it():

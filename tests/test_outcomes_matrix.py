@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -207,32 +206,6 @@ def test_every_test_that_is_named_is_counted_once(lines):
             assert sum(share.tests.values()) == len(named)
     executed = [line for line in lines if line[2] in ("passed", "failed", "errored")]
     assert sum(cell.total.attempts for cell in matrix.cells) == len(executed)
-
-
-def test_100_000_attempts_are_a_matter_of_a_second():
-    environments = {f"e{n}": (Context(Hypervisor("kvm", str(n % 8))), "4.22", None) for n in range(10)}
-    records = [
-        run(
-            day,
-            environments,
-            *(
-                attempt(
-                    f"smoke/test_{n % 100}.py::T::test_{n}",
-                    f"e{e}",
-                    "failed" if (n + day + e) % 7 == 0 else "passed",
-                    day,
-                )
-                for e in range(10)
-                for n in range(1000)
-            ),
-        )
-        for day in range(1, 11)
-    ]
-    before = time.perf_counter()
-    matrix = matrix_of(*records)
-    # About 1 s on a small machine; the rest is for one that is busy.
-    assert time.perf_counter() - before < 5
-    assert sum(cell.total.attempts for cell in matrix.cells) == 100_000
 
 
 def test_the_files_of_the_docs_belong_together(tmp_path):

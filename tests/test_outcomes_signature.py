@@ -77,12 +77,3 @@ def test_any_text_gives_one_short_line(text):
 @given(st.uuids(), st.ip_addresses(v=4), st.integers(min_value=0))
 def test_any_uuid_address_and_number(uuid, address, number):
     assert normalise(f"a {uuid} b {address}:80 c {number} d") == "a <uuid> b <ip> c <n> d"
-
-
-def test_a_hostile_message_takes_no_time():
-    import time
-
-    before = time.perf_counter()
-    for text in ("-A" * 10_000, "a." * 10_000, "0:" * 10_000, "/" * 10_000, "1" * 10_000, "a-" * 10_000, "f1" * 10_000):
-        normalise(text)
-    assert time.perf_counter() - before < 1

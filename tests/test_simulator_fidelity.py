@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from benchmarks.fidelity import examples_against
 
 RECORDING = os.environ.get("CS_RECORDING")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
 
 import pytest
@@ -277,20 +276,6 @@ def test_details_leave_limits_out(limited: Limited) -> None:
     assert "vmlimit" not in limited.cloud.run("listAccounts", id=limited.alice.id, details="min")["account"][0]
     with pytest.raises(ApiError, match="The allowed values are"):
         limited.cloud.run("listAccounts", id=limited.alice.id, details="some")
-
-
-def test_counting_is_cheap(limited: Limited) -> None:
-    others = [limited.account(f"user{number}", limited.d11) for number in range(20)]
-    for number in range(10_000):
-        limited.vm(others[number % len(others)])
-    limited.vm(limited.alice)
-    started = time.perf_counter()
-    limited.cloud.limits.check(limited.alice, "user_vm")
-    assert time.perf_counter() - started < 0.1
-    started = time.perf_counter()
-    shown = limited.cloud.run("listAccounts", listall=True)["account"]
-    assert time.perf_counter() - started < 2
-    assert sum(account["vmtotal"] for account in shown) == 10_001
 
 
 @pytest.mark.parametrize(

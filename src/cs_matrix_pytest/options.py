@@ -94,6 +94,9 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--cs-list-envs", action="store_true", help="List the environments there are, and exit")
     group.addoption("--cs-list-tags", action="store_true", help="List the tags of the collected tests, and exit")
+    group.addoption(
+        "--cs-list-features", action="store_true", help="List the features that the collected tests stand for, and exit"
+    )
     parser.addini("cs_window", "How many of a test's newest attempts decide its outcome", default="10")
     parser.addini("cs_settle", "How many newest attempts must agree after a test's answer changed", default="3")
 

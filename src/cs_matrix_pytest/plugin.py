@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
-    if not (config.option.cs_list_envs or config.option.cs_list_tags):
+    option = config.option
+    if not (option.cs_list_envs or option.cs_list_tags or option.cs_list_features):
         return None
     from cs_matrix_pytest.matrix.listing import show
 

@@ -46,9 +46,22 @@ def start(config: pytest.Config, options: Options) -> None:
     config.option.continue_on_collection_errors = True
 
 
+_ONLY_SHOW = (
+    "collectonly",
+    "setupplan",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "markers",
+    "cacheshow",
+    "cs_list_envs",
+    "cs_list_tags",
+    "cs_list_features",
+)
+"""Options, by their destinations, with which pytest runs no test; those of a blocked plugin are not there."""
+
+
 def _runs_tests(config: pytest.Config) -> bool:
-    option = config.option
-    return not (option.collectonly or option.cs_list_envs or option.cs_list_tags or getattr(option, "setupplan", False))
+    return not any(getattr(config.option, name, False) for name in _ONLY_SHOW)
 
 
 def make_importable(marvin: Marvin) -> None:

@@ -1,7 +1,8 @@
-"""What ``--cs-list-envs`` and ``--cs-list-tags`` print."""
+"""What ``--cs-list-envs``, ``--cs-list-tags`` and ``--cs-list-features`` print."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -10,8 +11,10 @@ from cs_matrix_pytest.environments.file import open_environments
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.collection import attributes_of_item, environment_of, is_marvin_item
+from cs_matrix_pytest.matrix.naming import test_id
 from cs_matrix_pytest.matrix.pytest_private import run_collected
 from cs_matrix_pytest.options import read_options
+from cs_matrix_pytest.outcomes.features import FeatureCatalogue, find_catalogue, load_catalogue
 from cs_matrix_pytest.selection.tags import render, tag_table
 
 
@@ -39,13 +42,38 @@ def list_tags(items: Iterable[pytest.Item]) -> list[str]:
     return render(tag_table(tests.values()))
 
 
+def list_features(tests: Iterable[str], catalogue: FeatureCatalogue) -> list[str]:
+    """The features of the tests (by id) as lines, by area, with how many tests each has; of no tests, all there are."""
+    found = [catalogue.feature_of(test) for test in tests]
+    counts = Counter(feature.id for feature in found)
+    features = {feature.id: feature for feature in found} or catalogue.features
+    areas = sorted({feature.area or "" for feature in features.values()}, key=lambda area: (not area, area))
+    width = max((len(name) for name in features), default=0)
+    lines = [f"{len(features)} features in {len(areas)} areas, {len(found)} tests"]
+    for area in areas:
+        rows = sorted((each for each in features.values() if (each.area or "") == area), key=lambda each: each.id)
+        lines += ["", f"{area or 'no area'}:"]
+        lines += [f"  {counts[each.id]:>5}  {each.id:<{width}}  {each.title}" for each in rows]
+    return lines
+
+
 def show(config: pytest.Config) -> int | pytest.ExitCode:
-    """Print what was asked for; the exit code is 0. Raises `pytest.UsageError` for an environments file that is wrong."""
-    if config.option.cs_list_envs:
-        try:
-            lines = list_environments(config)
-        except UserError as error:
-            raise pytest.UsageError(str(error)) from None
-        print(*lines, sep="\n")
-        return pytest.ExitCode.OK
-    return run_collected(config, lambda session: print(*list_tags(session.items), sep="\n"))
+    """Print what was asked for; the exit code is 0. Raises `pytest.UsageError` for a file of ours that is wrong."""
+    option = config.option
+    try:
+        if option.cs_list_envs:
+            print(*list_environments(config), sep="\n")
+            return pytest.ExitCode.OK
+        if option.cs_list_tags:
+            return run_collected(config, lambda session: print(*list_tags(session.items), sep="\n"))
+        catalogue = load_catalogue(read_options(config).features or find_catalogue(config.rootpath))
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    return run_collected(config, lambda session: print(*list_features(_tests(session), catalogue), sep="\n"))
+
+
+def _tests(session: pytest.Session) -> Iterable[str]:
+    """The ids of the collected tests, each once however many environments it has."""
+    items = [item for item in session.items if is_marvin_item(item) or environment_of(item) is not None]
+    names = [(item.path, tuple(item.nodeid.partition("[")[0].split("::")[1:])) for item in items]
+    return dict.fromkeys(test_id(path, session.config.rootpath, each) for path, each in names)

@@ -58,11 +58,16 @@ def tag_table(tests: Iterable[Mapping[str, object]]) -> TagTable:
 
 def render(table: TagTable) -> list[str]:
     """The table as lines of text: tags first, then attributes."""
-    lines = [f"{len(table.tags)} tags in {table.tests} tests"]
+    lines = [f"{_counted(len(table.tags), 'tag')} in {_counted(table.tests, 'test')}"]
     lines += _columns(("tests", "tag", "-m"), [(str(row.count), row.tag, row.marker) for row in table.tags])
-    lines += ["", f"{len({row.name for row in table.attributes})} attributes besides tags"]
+    names = {row.name for row in table.attributes}
+    lines += ["", f"{_counted(len(names), 'attribute')} besides tags"]
     values = [(str(row.count), row.name, row.value) for row in table.attributes]
     return lines + _columns(("tests", "attribute", "value"), values)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _falling(row: tuple[object, int]) -> tuple[int, object]:

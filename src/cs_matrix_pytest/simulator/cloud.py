@@ -183,13 +183,17 @@ class Cloud:
             time.sleep(seconds)
 
     def _check_access(self, call: Call) -> None:
+        """As ParamProcessWorker.doAccessChecks: the owner of what ``id`` names, then each resource by its own rules."""
         for name, value in call.params.items():
             wanted = call.command.params[name].acl
             if wanted is None:
                 continue
             for resource in value if isinstance(value, list) else [value]:
-                if isinstance(resource, Resource):
-                    access.check_access(self, call.account, resource, wanted)
+                if not isinstance(resource, Resource):
+                    continue
+                if name == "id" and isinstance(resource, Owned) and resource.account is not self.system_account:
+                    access.check_access(self, call.account, resource.account)
+                access.check_access(self, call.account, resource, wanted)
 
     def find(self, entities: Sequence[str], id: str) -> Resource | None:
         """The resource that one of these response classes names by a uuid or an internal number, removed ones too."""

@@ -11,7 +11,6 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError, PermissionDenied
 from cs_matrix_pytest.simulator.families import firewall, guest_networks, public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.network_capabilities import STICKINESS_METHODS
-from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_vm, opens_firewall
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -255,7 +254,7 @@ def assign_to_load_balancer_rule(call: Call) -> Answer:
         check_owner_of(call, vm)
         if vm.state in GONE:
             raise InvalidParameterValue(f"Invalid user vm: {describe_vm(vm)}")
-        check_use(call.cloud, vm.account, network)
+        check_access(call.cloud, vm.account, network, "UseEntry")
         nic = next((nic for nic in vm.nics if nic.network is network and nic.ip_address), None)
         if nic is None or nic.ip_address is None:
             raise InvalidParameterValue(

@@ -9,7 +9,6 @@ from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import firewall, rule_conflicts
-from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_ip, describe_vm
 from cs_matrix_pytest.simulator.families.public_ips import rules_of
 from cs_matrix_pytest.simulator.models.networks import (
@@ -62,7 +61,7 @@ def enable_static_nat(call: Call) -> Answer:
                 f"Unable to create ip forwarding rule, IP address {describe_ip(ip)} is not in the same availability zone "
                 f"as virtual machine {describe_vm(vm)}"
             )
-        check_use(cloud, vm.account, network)
+        check_access(cloud, vm.account, network, "UseEntry")
         wanted = call.get("vmguestip")
         if wanted is not None and wanted not in nic.addresses:
             raise InvalidParameterValue(f"VM ip {wanted} address not belongs to the vm")

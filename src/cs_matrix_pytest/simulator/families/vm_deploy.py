@@ -21,6 +21,7 @@ from cs_matrix_pytest.simulator.errors import (
 )
 from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, volumes
 from cs_matrix_pytest.simulator.families.affinity_groups import check_groups, named_groups
+from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.ssh_keys import key_pair_named
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
 from cs_matrix_pytest.simulator.families.vm_lifecycle import give_up, start, within_of
@@ -324,7 +325,11 @@ def check_network(cloud: Cloud, owner: Account, network: Network, zone: Zone) ->
     """Raise unless a VM of this owner can be put into a network of this zone."""
     if network.is_system:
         raise InvalidParameterValue(f"Network id={network.id} is system only and can't be used for vm deployment")
-    check_access(cloud, owner, network, "UseEntry")
+    if zone.security_groups_enabled:
+        check_access(cloud, owner, network, "UseEntry")
+    else:
+        # Unlike `check_access` this asks admins as well (NetworkModelImpl.checkNetworkPermissions).
+        check_use(cloud, owner, network)
     if network.zone is not zone:
         raise InvalidParameterValue(f"Network {nics.describe(network)} doesn't belong to zone {zone.name}")
     if zone.security_groups_enabled and network.guest_type == "Isolated" and not zone.is_basic:
