@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,7 @@ from cs_matrix_pytest.simulator.metadata import Api, Command, load_api, load_fre
 from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
 from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.parameters import parse
-from cs_matrix_pytest.simulator.registry import Answer, Listing, Registry, Success
+from cs_matrix_pytest.simulator.registry import Answer, Creator, Handler, Listing, Registry, Success
 from cs_matrix_pytest.simulator.store import Resource, Store, new_uuid
 
 logger = logging.getLogger(__name__)
@@ -97,9 +97,10 @@ class Cloud:
 
         Never raises: whatever goes wrong is answered as the real server would.
         """
+        command = self.api.get(name)
+        self._wait(command)
         with self.lock:
             self.clock.run_due()
-            command = self.api.get(name)
             try:
                 if command is None or not command.served:
                     raise UnsupportedCommand(f"Unknown API command: {name}")
@@ -130,45 +131,45 @@ class Cloud:
 
     def _run(self, caller: Caller, command: Command, raw: Mapping[str, str]) -> dict[str, Any]:
         access.check_command(self, caller, command, raw)
-        for name, value in raw.items():
-            if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
-                raise ParameterError(
-                    f"Received value containing illegal ASCII non-printable characters for parameter {name}"
-                )
-        params = parse(command, raw, partial(self.find))
+        check_characters(raw)
+        params = parse(command, raw, self.find)
         call = Call(self, command, caller, params, {key.lower(): value for key, value in raw.items()})
         self._check_access(call)
         if command.lists:
             listing.check_paging(call)
-        fault, delay = self.faults.next(command.name)
-        spec = self.registry.lists.get(command.name)
-        handler = self.registry.handlers.get(command.name)
-        if handler is None and spec is None:
-            raise InternalError(f"{command.name} is served by CloudStack but has no behaviour in this simulator yet")
-        if not command.is_async:
-            self._wait(delay)
-            if fault:
-                raise fault
-            answer: Any = listing.run(call, spec) if handler is None and spec else handler(call)  # type: ignore[misc]
-            if self.registry.is_creator(command.name):
-                answer = jobs.creation(answer)[1](None)
-            self.events.finished(call)
-            return self.body_of(call, answer)
-        assert handler is not None
-        resource: Resource | None = None
-        if self.registry.is_creator(command.name):
-            resource, body = jobs.creation(handler(call))  # type: ignore[arg-type]
+        handler = self._handler(command.name)
+        fault = self.faults.next(command.name)
+        if command.is_async:
+            return self._queue(call, handler, fault)
+        if fault:
+            raise fault
+        answer = handler(call)
+        if isinstance(answer, Generator):
+            answer = jobs.creation(answer)[1](None)
+        self.events.finished(call)
+        return self.body_of(call, answer)
+
+    def _queue(self, call: Call, handler: Handler | Creator, fault: ApiError | None) -> dict[str, Any]:
+        """Run an async command's create step, if it has one, and start its job."""
+        resource: Resource | None
+        body: jobs.Body
+        created = handler(call) if self.registry.is_creator(call.command.name) else None
+        if isinstance(created, Generator):
+            resource, body = jobs.creation(created)
         else:
-            resource = self._instance(call)
-
-            def body(error: ApiError | None) -> Answer:
-                if error is not None:
-                    raise error
-                return handler(call)  # type: ignore[return-value]
-
+            resource, body = self._instance(call), partial(jobs.whole, handler, call)
         self.events.started(call, resource)
-        job = jobs.submit(call, resource, body, fault, delay)
-        return {"id": resource.id, "jobid": job.id} if command.creates and resource else {"jobid": job.id}
+        job = jobs.submit(call, resource, body, fault, self.faults.delay(call.command.name))
+        return {"id": resource.id, "jobid": job.id} if call.command.creates and resource else {"jobid": job.id}
+
+    def _handler(self, name: str) -> Handler | Creator:
+        """What answers a command: its handler, or its list."""
+        handler, spec = self.registry.handlers.get(name), self.registry.lists.get(name)
+        if handler is not None:
+            return handler
+        if spec is None:
+            raise InternalError(f"{name} is served by CloudStack but has no behaviour in this simulator yet")
+        return partial(listing.run, spec=spec)
 
     def _instance(self, call: Call) -> Resource | None:
         """What an async command is about: the resource of its instance type, else the one that ``id`` names."""
@@ -176,10 +177,15 @@ class Cloud:
         named = [value for value in call.params.values() if isinstance(value, Resource)]
         return next((value for value in named if value.resource_type == kind), named[0] if named else None)
 
-    def _wait(self, seconds: float) -> None:
-        if seconds and self.clock.is_virtual:
-            self.clock.advance(seconds)
-        elif seconds:
+    def _wait(self, command: Command | None) -> None:
+        """Take the time that a synchronous command was ordered to take; others are answered meanwhile."""
+        seconds = self.faults.delay(command.name) if command is not None and not command.is_async else 0.0
+        if not seconds:
+            return
+        if self.clock.is_virtual:
+            with self.lock:
+                self.clock.advance(seconds)
+        else:
             time.sleep(seconds)
 
     def _check_access(self, call: Call) -> None:
@@ -245,6 +251,15 @@ class Cloud:
         """The live resources of a class that an account owns."""
         rows: list[Owned] = self.store.table(kind).where(account=account)
         return rows
+
+
+def check_characters(raw: Mapping[str, str]) -> None:
+    """Raise ParameterError for a value with characters that no text has (ApiServer.checkCharacterInkParams)."""
+    for name, value in raw.items():
+        if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
+            raise ParameterError(
+                f"Received value containing illegal ASCII non-printable characters for parameter {name}"
+            )
 
 
 def error_body(error: ApiError) -> dict[str, Any]:

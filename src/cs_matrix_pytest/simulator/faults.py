@@ -18,12 +18,16 @@ class Faults:
         self._faults = dict(faults)
         self._calls: Counter[str] = Counter()
 
-    def next(self, command: str) -> tuple[ApiError | None, float]:
-        """Count one call: the error that it is to fail with, and the simulated seconds that it takes."""
+    def delay(self, command: str) -> float:
+        """The simulated seconds that a command takes."""
+        return self._faults.get(command, NO_FAULT).delay
+
+    def next(self, command: str) -> ApiError | None:
+        """Count one call of a command: the error that it is to fail with, if it is."""
         fault = self._faults.get(command)
         if fault is None:
-            return None, 0.0
+            return None
         self._calls[command] += 1
         fails = fault.fail or bool(fault.fail_every and self._calls[command] % fault.fail_every == 0)
         code, text = fault.error
-        return (ApiError(text, code=code) if fails else None), fault.delay
+        return ApiError(text, code=code) if fails else None

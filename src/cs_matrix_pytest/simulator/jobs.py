@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, PermissionDenied
 from cs_matrix_pytest.simulator.models.jobs import FAILED, SUCCEEDED, Job
-from cs_matrix_pytest.simulator.registry import Answer
+from cs_matrix_pytest.simulator.registry import Answer, Creator, Handler
 from cs_matrix_pytest.simulator.store import Resource
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ def creation(steps: Generator[Resource, None, Answer]) -> tuple[Resource, Body]:
         raise RuntimeError("a create-type command yields once")
 
     return resource, body
+
+
+def whole(handler: Handler | Creator, call: Call, error: ApiError | None) -> Answer:
+    """The body of a job that is all of its handler: it does not begin where it is to fail."""
+    if error is not None:
+        raise error
+    return handler(call)  # type: ignore[return-value]
 
 
 def submit(call: Call, resource: Resource | None, body: Body, fault: ApiError | None, delay: float) -> Job:
