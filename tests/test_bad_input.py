@@ -48,6 +48,12 @@ def test_a_glob_that_matches_nothing(two: Labs) -> None:
     assert "no environment matches 'vmware-*'" in refused(two, "--cs-env=vmware-*")
 
 
+@pytest.mark.parametrize("nothing", ["", ",", " "])
+def test_no_name_at_all(two: Labs, nothing: str) -> None:
+    """A script with an empty variable must not pass with every test skipped."""
+    assert "--cs-env names no environment" in refused(two, f"--cs-env={nothing}")
+
+
 def test_no_environments_file(labs: Labs) -> None:
     message = refused(labs, "--cs-env=kvm-adv")
     assert "no environments file" in message

@@ -238,6 +238,12 @@ BAD = {
         "environments.a.faults",
         "only the embedded simulator has faults",
     ),
+    "fault of no command": (
+        ONE + "    faults:\n      attachVolum: {fail: true}\n",
+        7,
+        "environments.kvm.faults.attachVolum",
+        "the API has no such command",
+    ),
     "recursive": (ONE + "    faults: &a {b: *a}\n", 6, "environments.kvm.faults.b", "refers to what it is part of"),
     "rule without needs": (ONE + "applicability:\n  - when: {tags: [a]}\n", 7, "applicability.0.needs", "missing"),
     "rule with a mapping": (
@@ -258,6 +264,11 @@ def test_an_error_names_file_line_and_key(write, case):
     assert str(error).startswith(f"{error.file}:{line}: ")
     assert error.exit_code == 2
     assert "hunter2" not in str(error)
+
+
+def test_a_fault_of_no_command_has_near_matches(write):
+    error = error_of(write(ONE + "    faults: {AttachVolume: {fail: true}}\n"))
+    assert "did you mean attachVolume" in error.hint
 
 
 def test_an_unknown_key_has_near_matches_or_all_there_are(write):

@@ -95,6 +95,7 @@ def test_class_state_stays_in_its_environment(two: Labs) -> None:
 
             def test_a(self):
                 assert (self.own, self.account, self.extra) == ("own", "kept by name", "kept by name")
+                assert TestX.own == "own"
                 assert self.services == {"zone": {"id": 1}, "sizes": [1, 2]}
                 assert isinstance(self, TestX)
 

@@ -96,6 +96,14 @@ def test_a_simulator_per_worker(labs: Labs) -> None:
     labs.run_apart("--cs-env=demo", "-n", "2").assert_outcomes(passed=4)
 
 
+def test_a_zone_that_the_simulator_does_not_have_blocks(labs: Labs) -> None:
+    labs.entry("demo", "simulator: embedded", "zone: nowhere")
+    labs.suite(test_x=ZONES)
+    labs.run("--cs-env=demo").assert_outcomes(errors=2)
+    assert set(labs.outcomes().values()) == {"blocked"}
+    assert "no zone 'nowhere'; zones there: zone1" in labs.attempts()["test_zone", "demo"]["message"]
+
+
 def test_required_hardware_does_not_fit(labs: Labs) -> None:
     labs.entry("demo", "simulator: embedded")
     labs.suite(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from conftest import Labs
 
 
@@ -27,6 +29,32 @@ def test_facts(two: Labs) -> None:
     assert environments["kvm-adv"]["context"]["management_os"] == "ubuntu24"
     assert environments["kvm-adv"]["context"]["extras"] == ["nicira"]
     assert environments["kvm-two"]["context"]["management_os"] is None
+
+
+def test_facts_are_merged_deeply(two: Labs) -> None:
+    two.pytester.makeconftest("def pytest_cs_facts(environment): return {'hypervisor': {'version': 'ubuntu24'}}\n")
+    two.suite(test_x="class TestX(cloudstackTestCase):\n    def test_a(self): pass\n")
+    two.run("--cs-env=kvm-adv").assert_outcomes(passed=1)
+    context = two.lines()[0]["environments"]["kvm-adv"]["context"]
+    assert context["hypervisor"] == {"type": "kvm", "version": "ubuntu24"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ("{'networkng': 'basic'}", "pytest_cs_facts.networkng: no fact of an environment\n  did you mean networking?"),
+        ("{'hypervisor': 'kvm'}", "pytest_cs_facts.hypervisor: must be a mapping, is text"),
+        ("{'extras': 'nicira'}", "pytest_cs_facts.extras: must be a list, is text"),
+        ("'kvm'", "pytest_cs_facts: must be a mapping, is text"),
+    ],
+)
+def test_facts_that_are_none(two: Labs, facts: str, said: str) -> None:
+    two.pytester.makeconftest(f"def pytest_cs_facts(environment): return {facts}\n")
+    two.suite(test_x="class TestX(cloudstackTestCase):\n    def test_a(self): pass\n")
+    result = two.run("--cs-env=kvm-adv")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+    assert "INTERNALERROR" not in result.stdout.str()
 
 
 def test_classify_attempt(two: Labs) -> None:

@@ -79,8 +79,11 @@ def test_containers_that_hold_themselves() -> None:
 def test_a_class_of_its_own_looks_like_the_original() -> None:
     _, suite = make_classes()
     one, other = in_environment(suite), in_environment(suite)
+    state = ClassState(suite)
     one.account = "of one"  # type: ignore[attr-defined]
-    assert (other.account, suite.account) == (None, None)  # type: ignore[attr-defined]
+    assert suite.account == "of one"  # type: ignore[attr-defined]
+    state.restore()
+    assert (one.account, other.account, suite.account) == (None, None, None)  # type: ignore[attr-defined]
     assert issubclass(one, suite)
     assert (one.__name__, one.__qualname__, one.__module__) == (
         suite.__name__,
@@ -132,6 +135,7 @@ def test_the_environment_is_no_part_of_a_native_tests_id(parameters: str, rest: 
 def test_a_node_id_says_which_test_of_the_matrix_it_was() -> None:
     names = frozenset({"kvm-adv"})
     assert split_nodeid("a/test_x.py::TestX::test_a[kvm-adv]", ROOT, names) == ("a/test_x.py::TestX::test_a", "kvm-adv")
+    assert split_nodeid("a/test_x.py::test_a[kvm-adv]@group", ROOT, names) == ("a/test_x.py::test_a", "kvm-adv")
     assert split_nodeid("a/test_x.py::TestX::test_a[other]", ROOT, names) is None
     assert split_nodeid("a/test_x.py::test_a", ROOT, names) is None
 
@@ -181,6 +185,19 @@ def test_tests_may_interleave() -> None:
     done = [line for nodeid, when in order if (line := folder.add(report(nodeid, when)))]
     assert [(line.test, getattr(line, "seconds", None)) for line in done] == [("b", 3.0), ("a", 3.0)]
     assert folder.add(SimpleNamespace(nodeid="c", when="teardown")) is None  # type: ignore[arg-type]
+
+
+def test_workers_may_run_the_same_test() -> None:
+    def report(worker: str, when: str, outcome: str = "passed") -> Any:
+        note = PhaseNote("t", "e", outcome).as_dict()
+        return SimpleNamespace(nodeid="t", node=worker, when=when, start=0.0, duration=1.0, cs_matrix=note)
+
+    folder = AttemptFolder()
+    order = [("gw0", "setup"), ("gw1", "setup"), ("gw0", "call"), ("gw1", "call"), ("gw0", "teardown")]
+    done = [folder.add(report(worker, when, "failed" if worker == "gw1" else "passed")) for worker, when in order]
+    assert [line.outcome.value for line in done if isinstance(line, Attempt)] == ["passed"]
+    assert folder.crashed(report("gw1", "???")) == ("t", "e")
+    assert folder.crashed(report("gw1", "???")) is None
 
 
 def test_messages_are_bounded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -104,6 +105,13 @@ def test_collecting_only_writes_nothing(two: Labs) -> None:
     assert not two.report.exists()
 
 
+@pytest.mark.parametrize("option", ["--markers", "--fixtures", "--cache-show", "--setup-plan"])
+def test_a_session_that_only_shows_something_writes_no_report(two: Labs, server: SmallServer, option: str) -> None:
+    two.suite(test_x="class TestX(cloudstackTestCase):\n    def test_a(self): pass\n")
+    assert two.run("--cs-env=kvm-adv", option).ret == 0
+    assert not two.report.exists()
+
+
 def test_a_second_run_adds_evidence(two: Labs) -> None:
     two.suite(test_x="class TestX(cloudstackTestCase):\n    def test_a(self): pass\n")
     two.run("--cs-env=kvm-adv")
@@ -191,6 +199,65 @@ def test_no_secret_gets_out(labs: Labs, server: SmallServer, monkeypatch: pytest
     texts = [path.read_text(errors="replace") for path in kept if "__pycache__" not in path.parts]
     assert len(texts) > 5
     assert not [text for text in shown + texts if SECRET in text]
+
+
+def test_no_secret_gets_into_warnings_and_live_logs(labs: Labs, server: SmallServer) -> None:
+    labs.lab("kvm-adv", server, apiKey="key-of-the-lab", securityKey=SECRET, port=server.port)
+    labs.suite(
+        test_x="""
+        import warnings
+        from marvin.cloudstackAPI import listZones
+
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                warnings.warn("no session with " + self.config.mgtSvr[0].securityKey)
+                self.testClient.getApiClient().listZones(listZones.listZonesCmd())
+        """
+    )
+    result = labs.run("--cs-env=kvm-adv", "--log-cli-level=DEBUG", "-olog_file=pytest.log", "-Wdefault")
+    result.assert_outcomes(passed=1, warnings=1)
+    shown = result.stdout.str()
+    logged = (labs.pytester.path / "pytest.log").read_text()
+    assert "no session with ********" in shown
+    assert "apiKey=********" in shown
+    assert "apiKey=********" in logged
+    for secret in ("key-of-the-lab", SECRET):
+        assert secret not in shown + logged
+    assert not logging.getLogger("urllib3.connectionpool").filters
+
+
+def test_a_test_that_is_run_again_makes_an_attempt_each_time(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        runs = []
+
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                runs.append(1)
+                self.assertGreater(len(runs), 1)
+        """
+    )
+    # As pytest-rerunfailures, of which older versions do not report the last phase of an attempt that is not the last.
+    two.pytester.makeconftest(
+        """
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            for run in (1, 2):
+                item._initrequest()
+                for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                    if report.failed:
+                        report.outcome = "rerun"
+                    item.ihook.pytest_runtest_logreport(report=report)
+                    if report.outcome == "rerun":
+                        break
+            return True
+        """
+    )
+    two.run("--cs-env=kvm-adv").assert_outcomes(passed=1)
+    assert [line["outcome"] for line in two.lines() if line["kind"] == "attempt"] == ["failed", "passed"]
+    cell = json.loads((two.report / "matrix.json").read_text())["cells"][0]
+    assert (cell["outcome"], cell["attempts"]) == ("unstable", 2)
 
 
 def test_an_environment_that_cannot_be_reached_is_blocked_and_the_others_go_on(labs: Labs, server: SmallServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -38,7 +39,7 @@ SUITE = """
 """
 
 
-@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile"])
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "worksteal", "loadscope", "loadfile"])
 def test_a_class_in_an_environment_stays_on_one_worker(two: Labs, dist: str) -> None:
     two.suite(test_x=SUITE.format(name="TestX"), test_y=SUITE.format(name="TestY"))
     two.pytester.makepyfile(test_plain="def test_p(): pass\ndef test_q(): pass\n")
@@ -59,7 +60,13 @@ def test_plain_tests_are_spread_one_by_one() -> None:
     names = frozenset({"kvm-adv", "kvm-two"})
     assert scope_of("a/test_x.py::TestX::test_a[kvm-adv]", names) == "a/test_x.py::TestX[kvm-adv]"
     assert scope_of("a/test_x.py::TestX::test_a[kvm-two]", names) == "a/test_x.py::TestX[kvm-two]"
-    for alone in ("a/test_x.py::TestX::test_a", "a/test_x.py::test_a[kvm-adv]", "a/test_x.py::TestX::test_a[1]"):
+    assert scope_of("a/test_x.py::TestX::test_a[kvm-adv]@slow", names) == "slow"
+    for alone in (
+        "a/test_x.py::TestX::test_a",
+        "a/test_x.py::test_a[me@home]",
+        "a/test_x.py::test_a[kvm-adv]",
+        "a/test_x.py::TestX::test_a[1]",
+    ):
         assert scope_of(alone, names) == alone
 
 
@@ -106,6 +113,22 @@ def test_a_worker_that_crashes(two: Labs) -> None:
     assert "crashed while running" in crashed["message"]
 
 
+def test_a_native_test_with_parameters_that_crashes_its_worker(two: Labs) -> None:
+    two.pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("size", [1, 2])
+        def test_a(cs_env, size):
+            if size == 2:
+                os._exit(1)
+        """
+    )
+    two.run_apart("--cs-env=kvm-adv", "-n", "1").assert_outcomes(passed=1, failed=1)
+    assert two.outcomes() == {("test_a[1]", "kvm-adv"): "passed", ("test_a[2]", "kvm-adv"): "errored"}
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_kill_leaves_every_finished_attempt_in_the_record(two: Labs, workers: tuple[str, ...]) -> None:
     two.suite(
@@ -140,6 +163,60 @@ def test_kill_leaves_every_finished_attempt_in_the_record(two: Labs, workers: tu
         process.wait()
     assert {test: outcome for (test, _), outcome in two.outcomes().items()} == {"test_a": "passed", "test_b": "failed"}
     assert [line["kind"] for line in two.lines()] == ["run", "attempt", "attempt"]
+
+
+@pytest.mark.parametrize("workers", [("-p", "no:xdist"), ("-n", "2")], ids=["alone", "xdist"])
+def test_ctrl_c_tears_the_class_down_ends_the_record_and_writes_the_reports(
+    two: Labs, workers: tuple[str, ...]
+) -> None:
+    two.suite(
+        test_x="""
+        import pathlib
+        import time
+
+        class TestX(cloudstackTestCase):
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                pathlib.Path("reached").touch()
+                time.sleep(60)
+
+            @classmethod
+            def tearDownClass(cls):
+                cls.testClient.getApiClient()
+                pathlib.Path("torn-down").touch()
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *QUIET, "--cs-env=kvm-adv", *workers],
+        cwd=two.pytester.path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A background job of a shell ignores the signal, and so does what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        _wait_for(two.pytester.path / "reached")
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "compatibility matrix" in output
+    assert (two.pytester.path / "torn-down").exists()
+    assert two.outcomes() == {("test_a", "kvm-adv"): "passed"}
+    assert two.lines()[-1]["exit"] == pytest.ExitCode.INTERRUPTED
+    assert (two.report / "matrix.json").exists()
+
+
+def test_each_worker_of_dist_each_makes_an_attempt(two: Labs) -> None:
+    two.suite(test_x=SUITE.format(name="TestX"))
+    two.run_apart("--cs-env=kvm-adv", "--dist=each", "--tx=2*popen").assert_outcomes(passed=6)
+    tests = [line["test"].rpartition("::")[2] for line in two.lines() if line["kind"] == "attempt"]
+    assert sorted(tests) == ["test_a", "test_a", "test_b", "test_b", "test_c", "test_c"]
 
 
 def _wait_for(path: Path) -> None:

@@ -603,6 +603,8 @@ class TestSettings:
         run("updateConfiguration", name="enable.account.settings.for.domain", value="true")
         run("updateConfiguration", **given)
         account = next(row["id"] for row in rows(run("listAccounts", listall=True)) if row["domainid"] == domain)
+        assert self.value(run, "vmsnapshot.expire.interval", accountid=account) == "-1"
+        run("updateConfiguration", name="enable.domain.settings.for.child.domain", value="true")
         assert self.value(run, "vmsnapshot.expire.interval", accountid=account) == "9"
 
     def test_overcommit_of_a_cluster_shows_in_its_hosts(self, run: Run) -> None:

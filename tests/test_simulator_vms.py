@@ -363,7 +363,8 @@ def test_migration_moves_a_running_vm(client: Client) -> None:
     assert client.fails("migrateVirtualMachine", virtualmachineid=vm["id"], hostid=vm["hostid"])[0] == 431
 
 
-def test_migration_with_volumes_goes_to_another_cluster(client: Client) -> None:
+def test_migration_with_volumes_goes_to_another_cluster() -> None:
+    client = Client(Simulator(hypervisor="kvm"))
     vm = client.deploy()
     found = client("findHostsForMigration", virtualmachineid=vm["id"])["host"]
     far = next(host for host in found if host["requiresStorageMotion"])

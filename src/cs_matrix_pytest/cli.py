@@ -27,8 +27,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "env": Command("cs_matrix_pytest.commands.env", "write, list, show and check environments"),
+    "lint": Command("cs_matrix_pytest.commands.lint", "find mistakes in the attributes of test suites"),
+    "marvin": Command("cs_matrix_pytest.commands.marvin", "say which Marvin is used, and what it lacks"),
     "report": Command("cs_matrix_pytest.commands.report", "the matrix from run records, in any format"),
     "simulator": Command("cs_matrix_pytest.commands.simulator", "run the CloudStack API simulator alone"),
+    "translate": Command("cs_matrix_pytest.commands.translate", "the pytest line for a nosetests line"),
 }
 
 _KILLED_BY = 128

@@ -19,6 +19,8 @@ class Options:
     """Names and globs of environments, in the order given; empty where the plugin is not in use."""
     environments_file: Path | None = None
     source: Path | None = None
+    api_from: str | None = None
+    """The environment whose server lists the API that Marvin is to have; None for that of the source tree."""
     report: Path = Path("cs-report")
     lab: str | None = None
     commit: str | None = None
@@ -54,6 +56,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
     )
     twin("--cs-source", "A CloudStack checkout whose tools/marvin is used, unmodified", metavar="DIR")
+    twin(
+        "--cs-api-from",
+        "Generate Marvin's API from what this environment's server lists, not from the checkout's Java sources",
+        metavar="NAME",
+    )
     twin("--cs-report", "The folder for run records and reports; default: cs-report", metavar="DIR")
     twin("--cs-features", "A features file that comes before the shipped catalogue", metavar="FILE")
     group.addoption(
@@ -123,10 +130,15 @@ def read_options(config: pytest.Config) -> Options:
     if settle > window:
         raise pytest.UsageError(f"{config.inipath}: cs_settle ({settle}) cannot be more than cs_window ({window})")
     patterns = option.cs_env or [config.getini("cs_env")]
+    environments = tuple(part.strip() for text in patterns for part in text.split(",") if part.strip())
+    if option.cs_env and not environments:
+        # As a script with an empty variable has it: to skip every test would look like success.
+        raise pytest.UsageError("--cs-env names no environment; see those there are with --cs-list-envs")
     return Options(
-        environments=tuple(part.strip() for text in patterns for part in text.split(",") if part.strip()),
+        environments=environments,
         environments_file=path("cs_env_file"),
         source=path("cs_source"),
+        api_from=option.cs_api_from or config.getini("cs_api_from") or None,
         report=path("cs_report") or config.invocation_params.dir / "cs-report",
         lab=option.cs_lab,
         commit=option.cs_commit,

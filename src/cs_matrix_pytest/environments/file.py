@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,13 @@ def _environment(document: Document, name: str, data: Mapping[str, Any], lines: 
         )
     if data.get("faults") and simulator is None:
         raise wrong("faults", "only the embedded simulator has faults", "add `simulator: embedded`, or leave them out")
+    for command in data.get("faults", ()):
+        if command not in (known := _api_commands()):
+            hint = (
+                near(command, sorted(known))
+                or "commands are spelt as CloudStack's API documentation does: attachVolume"
+            )
+            raise wrong(f"faults.{command}", "the API has no such command", hint)
     return Environment(
         name=name,
         context=Context(
@@ -143,6 +151,13 @@ def _environment(document: Document, name: str, data: Mapping[str, Any], lines: 
         line=document.line(where),
         lines=lines,
     )
+
+
+@cache
+def _api_commands() -> frozenset[str]:
+    from cs_matrix_pytest.simulator.metadata import load_api
+
+    return frozenset(load_api())
 
 
 def _lines(document: Document, depth: int, section: str) -> dict[Where, dict[str, int]]:

@@ -19,7 +19,7 @@ from cs_matrix_pytest.errors import EnvironmentUnusable
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Facts", "endpoint", "merge_facts", "probe", "reachable"]
+__all__ = ["Facts", "endpoint", "list_apis", "merge_facts", "probe", "reachable"]
 
 SIGNED_PORT = 8080
 
@@ -106,6 +106,17 @@ def probe(config: Mapping[str, Any], zone: str | None = None, timeout: float = 5
         hosts_up=sum(1 for host in hosts if host.get("state") == "Up"),
         hosts_total=len(hosts),
     )
+
+
+def list_apis(config: Mapping[str, Any], timeout: float = 60.0) -> list[dict[str, Any]]:
+    """Every command as the server's ``listApis`` describes it, for the account of a Marvin configuration.
+
+    Raises EnvironmentUnusable, as `probe` does.
+    """
+    import requests
+
+    with requests.Session() as session:
+        return _items(_Api(endpoint(config), session, timeout, Masker(secrets_in(config))).ask("listApis"), "api")
 
 
 def reachable(config: Mapping[str, Any], timeout: float = 5.0) -> str | None:

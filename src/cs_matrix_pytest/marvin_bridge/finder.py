@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from .locate import Marvin
+from .user_cache import cache_folder
 
 # The library's place: what an import may say → what this Marvin calls it.
 _ALIASES = {
@@ -105,9 +106,14 @@ class MarvinFinder(MetaPathFinder):
         return spec
 
     def _modern_spec(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, [str(self.marvin.path.parent)] if name == "marvin" else path)
+        if name == "marvin":
+            path = [str(self.marvin.path.parent)]
+        elif name == "marvin.cloudstackAPI" and self.marvin.api is not None:
+            path = [str(self.marvin.api.parent)]
+        spec = PathFinder.find_spec(name, path)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _QuietSource(spec.loader.name, spec.loader.path)
+            of_tree = self.marvin.origin == "source tree" and self.marvin.path in Path(spec.loader.path).parents
+            spec.loader = (_TreeSource if of_tree else _QuietSource)(spec.loader.name, spec.loader.path)
         return spec
 
 
@@ -157,6 +163,18 @@ class _QuietSource(SourceFileLoader):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return super().source_to_code(data, path, _optimize=_optimize)
+
+
+class _TreeSource(_QuietSource):
+    """A module of a source tree, which is not written to: its compiled form is kept in the user's cache."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        before = sys.pycache_prefix
+        sys.pycache_prefix = before or str(cache_folder() / "pycache")
+        try:
+            return super().get_code(fullname)
+        finally:
+            sys.pycache_prefix = before
 
 
 class AlreadyLoaded(Loader):

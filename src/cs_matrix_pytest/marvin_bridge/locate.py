@@ -30,12 +30,18 @@ _DIST_INFO = re.compile(
 
 @dataclass(frozen=True)
 class Marvin:
-    """A Marvin that can be used. ``path`` is the package directory ``…/marvin``; nothing of it is imported yet."""
+    """A Marvin that can be used. ``path`` is the package directory ``…/marvin``; nothing of it is imported yet.
+
+    ``complete`` is False where its generated API is missing: `generated_api.completed` makes it. ``api`` is the folder
+    of that package, ``cloudstackAPI``, where it is not the Marvin's own.
+    """
 
     kind: Literal["4.4.0", "modern"]
     version: str
     path: Path
     origin: Literal["importable", "source tree"]
+    complete: bool = True
+    api: Path | None = None
 
     def __str__(self) -> str:
         return f"Marvin {self.version} ({self.origin}, {self.path})"
@@ -45,7 +51,7 @@ def locate(source: Path | None = None) -> Marvin:
     """The Marvin of the CloudStack tree ``source`` if given, else the one that Python would import.
 
     Raises `UserError` that names what was found and the command that mends it: none at all, PyPI's unrelated project
-    of that name, two Marvins installed over each other, half a Marvin, a Python 2 one, no generated API, no CloudStack tree.
+    of that name, two Marvins installed over each other, half a Marvin, a Python 2 one, no CloudStack tree.
     """
     if source is not None:
         return _examined(_package_of_tree(source), "source tree")
@@ -109,20 +115,13 @@ def _examined(package: Path, origin: Literal["importable", "source tree"]) -> Ma
             file=package,
             hint=f"Remove both, delete what is left of that folder, then install one: pip uninstall -y cloudstack-marvin Marvin && {INSTALL}",
         )
-    missing = [name for name in (_CLOUDSTACK, *_NEEDED) if not has(name)]
+    needed = (_CLOUDSTACK, *_NEEDED, *([_GENERATED] if has(_LIBRARY_44) else []))
+    missing = [name for name in needed if not has(name)]
     if missing or not (has(_LIBRARY_44) or has(_LIBRARY_MODERN)):
         raise UserError(
             f"only a part of Marvin is there: {', '.join(missing or [_LIBRARY_MODERN])} missing",
             file=package,
             hint=f"Remove it, delete what is left of that folder, and install it again: pip uninstall -y cloudstack-marvin Marvin && {INSTALL}",
-        )
-    if not has(_GENERATED):
-        raise UserError(
-            "this Marvin has no generated API (marvin/cloudstackAPI)",
-            file=package,
-            hint="Generate it from a live server's open port 8096:"
-            f" cd {package} && python codegenerator.py -e HOST"
-            "\n  or with the Maven build, at the top of the tree: mvn -P developer -pl tools/apidoc,tools/marvin -am",
         )
     if has(_LIBRARY_44):
         return Marvin("4.4.0", "4.4.0", package, origin)
@@ -133,7 +132,7 @@ def _examined(package: Path, origin: Literal["importable", "source tree"]) -> Ma
             file=package,
             hint=f"Use the Marvin of a newer CloudStack, or 4.4.0, which is ported as it is imported: {INSTALL}",
         )
-    return Marvin("modern", version, package, origin)
+    return Marvin("modern", version, package, origin, complete=has(_GENERATED))
 
 
 def _distributions(package: Path) -> dict[str, str]:

@@ -108,13 +108,13 @@ class NoseFinder(MetaPathFinder):
         if fullname not in _CONTENTS:
             return None
         if fullname == _ROOT:
-            if (nose := self._real_nose()) is not None:
+            if (nose := self.real_nose()) is not None:
                 return ModuleSpec(fullname, AlreadyLoaded(nose))
         elif not isinstance(getattr(sys.modules[_ROOT].__spec__, "loader", None), _StandIn):
             return None
         return ModuleSpec(fullname, _StandIn(), is_package="__path__" in _CONTENTS[fullname]())
 
-    def _real_nose(self) -> ModuleType | None:
+    def real_nose(self) -> ModuleType | None:
         """Nose imported out of this finder's sight; what it warns of is not for who runs CloudStack's tests."""
         sys.meta_path.remove(self)
         try:

@@ -148,7 +148,10 @@ class EnvironmentSession:
         environment = self.environment
         assert self._plan.marvin is not None
         hypervisor = environment.context.hypervisor.type
-        with self.running(()), write_private(self._config()) as path:
+        config = self._config()
+        if environment.embedded:
+            _check_zone(environment, config)
+        with self.running(()), write_private(config) as path:
             connection = connect(
                 self._plan.marvin,
                 path,
@@ -190,6 +193,13 @@ class EnvironmentSession:
                 # No port, no thread, a fault of its own: whatever it is, the product has no part in it.
                 raise EnvironmentUnusable(f"the embedded simulator cannot be started: {error}") from error
         return self._simulator
+
+
+def _check_zone(environment: Environment, config: dict[str, Any]) -> None:
+    """A simulator has the zones of its configuration; a lab has been asked for its own (`look_at`)."""
+    zones = [str(zone.get("name")) for zone in config.get("zones") or ()]
+    if environment.zone is not None and environment.zone not in zones:
+        raise EnvironmentUnusable(f"it has no zone {environment.zone!r}; zones there: {', '.join(zones) or 'none'}")
 
 
 def _hide_from_capture(logger: logging.Logger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix import collection, lifecycle, running
+from cs_matrix_pytest.matrix.marvin import API_OF_CONTROLLER
 from cs_matrix_pytest.matrix.recorder import Recorder
 from cs_matrix_pytest.matrix.session import MatrixSession
 
@@ -61,6 +63,10 @@ class MatrixHooks:
         running.mask_report(report, self._session.masker)
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        running.mask_warning(warning_message, self._session.masker)
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         # Last, because pytest runs the tearDownClass of an interrupted class in this hook.
@@ -69,6 +75,8 @@ class MatrixHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["cs_matrix"] = self._session.handout()
+        marvin = self._session.plan.marvin
+        node.workerinput[API_OF_CONTROLLER] = str(marvin.api) if marvin and marvin.api else None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ClassPerEnvironmentScheduling | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cs_matrix_pytest import __version__
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.matrix.marvin import find_marvin
 from cs_matrix_pytest.matrix.plan import PLAN, CsMatrixWarning, make_plan
 from cs_matrix_pytest.matrix.session import SESSION, MatrixSession
 from cs_matrix_pytest.options import Options
 
 if TYPE_CHECKING:
+    from cs_matrix_pytest.environments.masking import Masker
     from cs_matrix_pytest.marvin_bridge.locate import Marvin
 
 
@@ -23,7 +27,7 @@ def start(config: pytest.Config, options: Options) -> None:
     from cs_matrix_pytest.selection.markers import registrations
 
     try:
-        plan = make_plan(options, config.rootpath)
+        plan = make_plan(options, config.rootpath, lambda: find_marvin(config, options))
         session = MatrixSession(plan)
         config.stash[PLAN] = plan
         config.stash[SESSION] = session
@@ -31,6 +35,7 @@ def start(config: pytest.Config, options: Options) -> None:
         make_importable(plan.marvin)
         config.add_cleanup(make_unimportable)
         config.add_cleanup(session.close)
+        config.add_cleanup(keep_secrets_from(_URL_LOGGER, session.masker))
         for line in registrations(plan.rules):
             config.addinivalue_line("markers", line)
         config.pluginmanager.register(MatrixHooks(session), "cs_matrix_hooks")
@@ -64,6 +69,19 @@ def _runs_tests(config: pytest.Config) -> bool:
     return not any(getattr(config.option, name, False) for name in _ONLY_SHOW)
 
 
+_URL_LOGGER = "urllib3.connectionpool"
+"""Logs every URL, keys and passwords in it, as soon as the user's log level is DEBUG."""
+
+
+def keep_secrets_from(name: str, masker: Masker) -> Callable[[], None]:
+    """Have a logger's lines masked wherever they go, live logs and log files included; returns what undoes it."""
+    from cs_matrix_pytest.marvin_bridge.trace import SecretFilter
+
+    logger, without_secrets = logging.getLogger(name), SecretFilter(masker.mask)
+    logger.addFilter(without_secrets)
+    return lambda: logger.removeFilter(without_secrets)
+
+
 def make_importable(marvin: Marvin) -> None:
     """Let test modules import Marvin and what they need of nose."""
     from cs_matrix_pytest.marvin_bridge.finder import install_finder
@@ -90,8 +108,8 @@ def header(session: MatrixSession) -> list[str]:
 
 def look_around(config: pytest.Config, session: MatrixSession) -> None:
     """Before collection: read the labs' facts, and warn where the environments file says otherwise."""
-    for warning in session.look_around(config.hook):
-        try:
+    try:
+        for warning in session.look_around(config.hook):
             config.issue_config_time_warning(CsMatrixWarning(warning), stacklevel=2)
-        except CsMatrixWarning as error:  # the user wants warnings to be errors
-            raise pytest.UsageError(str(error)) from None
+    except (UserError, CsMatrixWarning) as error:  # a warning where the user wants warnings to be errors
+        raise pytest.UsageError(str(error)) from None

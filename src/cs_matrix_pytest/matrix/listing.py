@@ -49,12 +49,17 @@ def list_features(tests: Iterable[str], catalogue: FeatureCatalogue) -> list[str
     features = {feature.id: feature for feature in found} or catalogue.features
     areas = sorted({feature.area or "" for feature in features.values()}, key=lambda area: (not area, area))
     width = max((len(name) for name in features), default=0)
-    lines = [f"{len(features)} features in {len(areas)} areas, {len(found)} tests"]
+    counted = (_counted(len(features), "feature"), _counted(len(areas), "area"), _counted(len(found), "test"))
+    lines = ["{} in {}, {}".format(*counted)]
     for area in areas:
         rows = sorted((each for each in features.values() if (each.area or "") == area), key=lambda each: each.id)
         lines += ["", f"{area or 'no area'}:"]
         lines += [f"  {counts[each.id]:>5}  {each.id:<{width}}  {each.title}" for each in rows]
     return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def show(config: pytest.Config) -> int | pytest.ExitCode:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from cs_matrix_pytest.matrix.marvin import find_marvin
 from cs_matrix_pytest.options import ENVIRONMENTS_FILE, Options
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.marvin_bridge.locate import Marvin
 
 _OWN_MODULE = "marvin.cloudstackTestCase"
 """What every suite imports and no other project called marvin has."""
@@ -22,8 +27,8 @@ class MarvinOnDemand:
     marvin that is not CloudStack's is left to whoever imports it; what is wrong is said to a suite that takes it for Marvin.
     """
 
-    def __init__(self, source: Path | None) -> None:
-        self._source = source
+    def __init__(self, find_marvin: Callable[[], Marvin]) -> None:
+        self._find_marvin = find_marvin
         self._waiting = {"marvin", "nose"}
         self._wrong: str | None = None
 
@@ -44,14 +49,13 @@ class MarvinOnDemand:
     def _put_in_place(self, name: str) -> None:
         from cs_matrix_pytest.errors import UserError
         from cs_matrix_pytest.marvin_bridge.finder import install_finder
-        from cs_matrix_pytest.marvin_bridge.locate import locate
         from cs_matrix_pytest.marvin_bridge.nose_shim import install_shim
 
         if name == "nose":
             install_shim()
             return
         try:
-            install_finder(locate(self._source))
+            install_finder(self._find_marvin())
         except UserError as error:
             self._wrong = str(error)
 
@@ -69,7 +73,7 @@ def install(config: pytest.Config, options: Options) -> None:
 
     The markers only where there is an environments file: the plugin may be installed beside projects of another kind.
     """
-    finder = MarvinOnDemand(options.source)
+    finder = MarvinOnDemand(lambda: find_marvin(config, options))
     sys.meta_path.insert(0, finder)
     config.add_cleanup(finder.remove)
     root = config.rootpath

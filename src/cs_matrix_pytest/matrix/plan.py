@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +42,10 @@ class Plan:
 PLAN = pytest.StashKey[Plan]()
 
 
-def make_plan(options: Options, root: Path) -> Plan:
+def make_plan(options: Options, root: Path, find_marvin: Callable[[], Marvin] | None = None) -> Plan:
     """Check and resolve everything that the user gave; files are read, no server is asked. `root` is pytest's rootdir.
+
+    `find_marvin` is called where there are environments, once all else is right: it may have to generate Marvin's API.
 
     Raises UserError: environments file, environment names, Marvin configurations, expressions, Marvin itself.
     """
@@ -57,7 +59,6 @@ def make_plan(options: Options, root: Path) -> Plan:
 
     from cs_matrix_pytest.environments.file import open_environments
     from cs_matrix_pytest.environments.marvin_config import resolve_config
-    from cs_matrix_pytest.marvin_bridge.locate import locate
 
     file = open_environments(options.environments_file, root)
     environments = tuple(file.select(options.environments))
@@ -68,7 +69,7 @@ def make_plan(options: Options, root: Path) -> Plan:
         configs={each.name: resolve_config(each) for each in environments if each.marvin_config is not None},
         rules=_rules(file),
         selection=selection,
-        marvin=locate(options.source),
+        marvin=find_marvin() if find_marvin else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
@@ -187,3 +188,11 @@ def mask_report(report: pytest.TestReport | pytest.CollectReport, masker: Masker
         if masked != shown:
             report.longrepr = masked
     report.sections = [(title, masker.mask(text)) for title, text in report.sections]
+
+
+def mask_warning(warning: warnings.WarningMessage, masker: Masker) -> None:
+    """Mask what the summary of warnings shows; a warning without a secret stays as it is."""
+    shown = str(warning.message)
+    masked = masker.mask(shown)
+    if masked != shown:
+        warning.message = masked

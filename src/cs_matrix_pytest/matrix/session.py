@@ -12,6 +12,7 @@ import pytest
 
 from cs_matrix_pytest.environments.masking import Masker
 from cs_matrix_pytest.environments.model import Context, Environment
+from cs_matrix_pytest.environments.validation import kind_of, near
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.environment_session import EnvironmentSession, Look, deploy, look_at
 from cs_matrix_pytest.matrix.plan import Plan
@@ -111,5 +112,20 @@ def _with_facts(environment: Environment, answers: Iterable[Mapping[str, Any]]) 
     """The environment with what ``pytest_cs_facts`` says of it; of several answers the first wins a fact."""
     context = environment.context.as_dict()
     for facts in reversed(list(answers)):
-        context |= facts
+        context = _merged(context, facts, "pytest_cs_facts")
     return replace(environment, context=Context.from_dict(context))
+
+
+def _merged(context: Mapping[str, Any], facts: object, key: str) -> dict[str, Any]:
+    """`facts` over `context`, deeply, as the environments file's defaults. Raises UserError for what is no fact."""
+    if not isinstance(facts, Mapping):
+        raise UserError(f"must be a mapping, is {kind_of(facts)}", key=key)
+    merged = dict(context)
+    for name, value in facts.items():
+        here = f"{key}.{name}"
+        if name not in context:
+            raise UserError("no fact of an environment", key=here, hint=near(str(name), list(context)))
+        if isinstance(context[name], list) and not isinstance(value, (list, tuple)):
+            raise UserError(f"must be a list, is {kind_of(value)}", key=here)
+        merged[name] = _merged(context[name], value, here) if isinstance(context[name], Mapping) else value
+    return merged

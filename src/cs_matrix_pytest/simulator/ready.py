@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.families.system_vms import START_SECONDS
 from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
 from cs_matrix_pytest.simulator.models.infra import (
     Cluster,
@@ -126,7 +125,7 @@ def build_ready_zone(cloud: Cloud, networking: str) -> None:
         run("createVlanIpRange", zoneid=zone, forvirtualnetwork=True, vlan="50", **PUBLIC_RANGE)
     run("addImageStore", zoneid=zone, provider="NFS", url="nfs://10.0.0.10/export/secondary")
     run("updateZone", id=zone, allocationstate="Enabled")
-    cloud.clock.advance(START_SECONDS)
+    cloud.clock.run_due()
 
 
 def _physical_network(cloud: Cloud, plan: Plan, zone: str) -> None:

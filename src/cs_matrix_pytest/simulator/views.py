@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Owned
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType
 from cs_matrix_pytest.simulator.store import Resource
 
 
@@ -27,7 +27,8 @@ def owner_fields(account: Account) -> dict[str, Any]:
 
 def tag_fields(resource: Resource) -> list[dict[str, Any]]:
     """The tags of a resource, each with the resource's owner."""
-    owner = owner_fields(resource.account) if isinstance(resource, Owned) else {}
+    account = resource if isinstance(resource, Account) else getattr(resource, "account", None)
+    owner = owner_fields(account) if isinstance(account, Account) else {}
     return [
         {"key": key, "value": value, "resourcetype": resource.resource_type, "resourceid": resource.id, **owner}
         for key, value in resource.tags.items()

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
+from cs_matrix_pytest.marvin_bridge.user_cache import cache_folder
+
 from .patches import PATCHES
 from .rules import RULES
 from .translate import compiled, translated
@@ -34,7 +36,7 @@ def ported_package(package: Path) -> dict[str, CodeType]:
     Raises `UserError` where a source is not that of 4.4.0.
     """
     sources = _sources(package)
-    path = _cache_folder() / f"marvin-4.4.0-{_digest(sources)}.bin"
+    path = cache_folder() / f"marvin-4.4.0-{_digest(sources)}.bin"
     codes = _read(path)
     if codes is None:
         codes = _ported(sources)
@@ -79,13 +81,6 @@ def _ported(sources: dict[str, Source]) -> dict[str, CodeType]:
         text = translated(name.partition(".")[2], text, siblings.get(package, ()), source.file)
         codes[name] = compiled(text, source.file)
     return codes
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path is to be ignored.
-    folder = Path(base) if os.path.isabs(base) else Path.home() / ".cache"  # noqa: PTH117
-    return folder / "cs-matrix-pytest"
 
 
 def _read(path: Path) -> dict[str, CodeType] | None:

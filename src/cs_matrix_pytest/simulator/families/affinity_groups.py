@@ -126,7 +126,8 @@ def remove(cloud: Cloud, group: AffinityGroup) -> None:
     """Delete a group; its members are no longer bound by it."""
     for vm in members(cloud, group):
         vm.affinity_groups.remove(group)
-    cloud.store.remove(group)
+    # CloudStack keeps no removed row of it.
+    cloud.store.forget(group)
 
 
 SPEC = ListSpec(AffinityGroup, scope=Scope.OWNER, keyword=("name", "type"))

@@ -101,23 +101,29 @@ def add_annotation(call: Call) -> Answer:
         raise _denied(
             call, f"User: {call.caller.user.username} is not allowed to add annotations on type: {entity_type}"
         )
+    entity = _entity(call, entity_type, entity_id)
+    return add_to(call, entity_type, entity, call["annotation"], admins_only=call.flag("adminsonly"))
+
+
+def add_to(call: Call, entity_type: str, entity: Any, text: str, *, admins_only: bool) -> Annotation:
+    """Annotate a resource in the caller's name."""
     return call.cloud.store.add(
         Annotation(
-            text=call["annotation"],
+            text=text,
             user=call.caller.user,
             entity_type=entity_type,
-            entity_id=entity_id,
-            entity_name=_entity_name(call, entity_type, entity_id),
-            admins_only=call.flag("adminsonly"),
+            entity_id=entity.id,
+            entity_name=str(getattr(entity, "instance_name", None) or getattr(entity, "name", None) or entity.id),
+            admins_only=admins_only,
         )
     )
 
 
-def _entity_name(call: Call, entity_type: str, entity_id: str) -> str:
+def _entity(call: Call, entity_type: str, entity_id: str) -> Any:
     for kind in kinds_of(call.cloud, ENTITY_TYPES[entity_type]):
         found: Any = call.cloud.store.table(kind).get(entity_id)
         if found is not None:
-            return str(getattr(found, "instance_name", None) or getattr(found, "name", None) or found.id)
+            return found
     raise InvalidParameterValue(f"Unable to find {entity_type} by id {entity_id}")
 
 

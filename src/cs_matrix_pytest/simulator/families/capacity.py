@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator.errors import InsufficientCapacity
@@ -275,6 +275,14 @@ def describe(vm: UserVm) -> str:
     )
 
 
+def strict_tags(cloud: Cloud) -> set[str]:
+    """The tags that a host must have if a VM asks for them, whoever chooses the host (UserVmManager.getStrictHostTags)."""
+    names = ["vm.strict.host.tags"]
+    if cloud.configuration.flag("vm.strict.resource.limit.host.tag.check", default=True):
+        names.append("resource.limit.host.tags")
+    return {tag.strip() for name in names for tag in cloud.configuration.text(name).split(",") if tag.strip()}
+
+
 def place(cloud: Cloud, vm: UserVm, *, within: Within = ANYWHERE, avoid: Collection[Host] = ()) -> Destination:
     """Where a VM can start: on its last host if possible, else where there is most room.
 
@@ -284,14 +292,14 @@ def place(cloud: Cloud, vm: UserVm, *, within: Within = ANYWHERE, avoid: Collect
 
     wish, demand = wishes(cloud, vm), demand_of(vm)
     carried = loads(cloud, without=vm)
-    hosts = pick_hosts(
-        [host for host in cloud.store.table(Host) if wish.only is None or host in wish.only],
-        carried,
-        demand,
-        within=within,
-        avoid={*avoid, *wish.avoid},
-        prefer=[*wish.prefer, *([vm.last_host] if vm.last_host else [])],
-    )
+    allowed = [host for host in cloud.store.table(Host) if wish.only is None or host in wish.only]
+    unwanted = {*avoid, *wish.avoid}
+    prefer = [*wish.prefer, *([vm.last_host] if vm.last_host else [])]
+    hosts = pick_hosts(allowed, carried, demand, within=within, avoid=unwanted, prefer=prefer)
+    # A host that was named, and the last one, need the strict tags only (checkVmProfileAndHost).
+    known = [host for host in (within.host, vm.last_host) if host is not None and host in allowed and host not in hosts]
+    lenient = replace(demand, tags=demand.tags & strict_tags(cloud))
+    hosts = pick_hosts(known, carried, lenient, within=within, avoid=unwanted, prefer=prefer) + hosts
     if within.host is None:
         full = full_clusters(cloud, carried, demand)
         hosts = [host for host in hosts if host is vm.last_host or host.cluster not in full]

@@ -6,7 +6,7 @@ Everything is counted from the store when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
@@ -73,13 +73,18 @@ class Area:
     zone: Zone
     pod: Pod | None = None
     cluster: Cluster | None = None
+    tag: str | None = None
+    """Only hosts and pools with this tag."""
 
     def hosts(self) -> list[Host]:
         """The hypervisor hosts of the area."""
         return [
             host
             for host in self.cloud.store.table(Host)
-            if host.is_routing and host.cluster is not None and self.covers(host.zone, host.pod, host.cluster)
+            if host.is_routing
+            and host.cluster is not None
+            and self.covers(host.zone, host.pod, host.cluster)
+            and self.tag in (None, *host.host_tags)
         ]
 
     def pools(self) -> list[StoragePool]:
@@ -87,7 +92,9 @@ class Area:
         return [
             pool
             for pool in self.cloud.store.table(StoragePool)
-            if pool.state == "Up" and self.covers(pool.zone, pool.pod, pool.cluster)
+            if pool.state == "Up"
+            and self.covers(pool.zone, pool.pod, pool.cluster)
+            and self.tag in (None, *pool.storage_tags)
         ]
 
     def covers(self, zone: Zone, pod: Pod | None, cluster: Cluster | None) -> bool:
@@ -259,12 +266,34 @@ def _areas(call: Call) -> Iterable[Area]:
     return [Area(cloud, each) for each in ([zone] if zone else cloud.store.table(Zone))]
 
 
+OF_HOSTS = ("MEMORY", "CPU", "CPU_CORE")
+OF_POOLS = ("STORAGE", "STORAGE_ALLOCATED")
+
+
+def _tags_listed(call: Call) -> list[str | None]:
+    """The tag that was asked for; else none, and each that limits are counted by."""
+    if call.get("tag"):
+        return [call["tag"]]
+    settings = ("resource.limit.host.tags", "resource.limit.storage.tags")
+    texts = (text for name in settings for text in call.cloud.configuration.text(name).split(","))
+    return [None, *dict.fromkeys(text.strip() for text in texts if text.strip())]
+
+
+def _has_tagged(kind: CapacityType, area: Area) -> bool:
+    """True where an area without a tag is asked for, or one that has something of a kind with its tag."""
+    if area.tag is None:
+        return True
+    return bool((kind.name in OF_HOSTS and area.hosts()) or (kind.name in OF_POOLS and area.pools()))
+
+
 @family.command("listCapacity", object_name="capacity")
 def list_capacity(call: Call) -> Answer:
     rows = []
-    for area in _areas(call):
+    for area in (replace(each, tag=tag) for tag in _tags_listed(call) for each in _areas(call)):
         for kind in CAPACITY_TYPES:
             if call.get("type", kind.number) != kind.number or not kept_for(kind, area):
+                continue
+            if not _has_tagged(kind, area):
                 continue
             row = measured(kind, area)
             if kind.shows_allocated:
@@ -274,8 +303,8 @@ def list_capacity(call: Call) -> Answer:
                 row |= {"podid": area.pod.id, "podname": area.pod.name}
             if area.cluster is not None:
                 row |= {"clusterid": area.cluster.id, "clustername": area.cluster.name}
-            if "tag" in call:
-                row["tag"] = call["tag"]
+            if area.tag is not None:
+                row["tag"] = area.tag
             rows.append(row)
     if call.get("sortby") == "usage":
         rows.sort(key=lambda row: float(row["percentused"]), reverse=True)

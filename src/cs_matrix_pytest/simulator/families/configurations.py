@@ -96,7 +96,47 @@ WEIGHTS = frozenset(
     ]
 )
 """Shares between 0 and 1; checked where the setting is a Float (validateValueRange)."""
-INTEGERS = ("Number", "Range")
+PARENTS = {
+    child: parent
+    for parent, children in {
+        "agent.lb.enabled": "agent.load.threshold",
+        "indirect.agent.lb.check.interval": "indirect.agent.lb.algorithm",
+        "alert.purge.delay": "alert.purge.interval",
+        "api.throttling.enabled": "api.throttling.cachesize api.throttling.interval api.throttling.max",
+        "backup.framework.enabled": "backup.framework.provider.plugin backup.framework.sync.interval",
+        "cloud.kubernetes.service.enabled": """
+            cloud.kubernetes.cluster.max.size cloud.kubernetes.cluster.network.offering
+            cloud.kubernetes.cluster.scale.timeout cloud.kubernetes.cluster.start.timeout
+            cloud.kubernetes.cluster.upgrade.timeout cloud.kubernetes.cluster.experimental.features.enabled
+        """,
+        "diagnostics.data.gc.enable": "diagnostics.data.gc.interval diagnostics.data.max.file.age",
+        "enable.additional.vm.configuration": """
+            allow.additional.vm.configuration.list.kvm allow.additional.vm.configuration.list.vmware
+            allow.additional.vm.configuration.list.xenserver
+        """,
+        "event.purge.delay": "event.purge.interval",
+        "network.loadbalancer.basiczone.elb.enabled": """
+            network.loadbalancer.basiczone.elb.network network.loadbalancer.basiczone.elb.vm.cpu.mhz
+            network.loadbalancer.basiczone.elb.vm.ram.size network.loadbalancer.basiczone.elb.vm.vcpu.num
+            network.loadbalancer.basiczone.elb.gc.interval.minutes
+        """,
+        "prometheus.exporter.enable": "prometheus.exporter.port prometheus.exporter.allowed.ips",
+        "router.health.checks.enable": """
+            router.health.checks.basic.interval router.health.checks.advanced.interval
+            router.health.checks.config.refresh.interval router.health.checks.results.fetch.interval
+            router.health.checks.to.exclude router.health.checks.failures.to.recreate.vr
+            router.health.checks.free.disk.space.threshold router.health.checks.max.cpu.usage.threshold
+            router.health.checks.max.memory.usage.threshold
+        """,
+        "storage.cache.replacement.enabled": """
+            storage.cache.replacement.interval storage.cache.replacement.lru.interval
+        """,
+        "storage.cleanup.enabled": "storage.cleanup.interval storage.cleanup.delay storage.template.cleanup.enabled",
+        "vm.configdrive.primarypool.enabled": "vm.configdrive.use.host.cache.on.unsupported.pool",
+    }.items()
+    for child in children.split()
+}
+"""The setting that another one depends on, by the dependent's name."""
 
 
 @family.on_fresh_install
@@ -105,7 +145,9 @@ def default_settings(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
     name, value, default = (columns.index(column) for column in ("name", "value", "defaultvalue"))
     settings = cloud.configuration.settings
     for row in rows:
-        settings[row[name]] = Setting(row[name], row[value], row[default], dict(zip(columns, row)))
+        parent = PARENTS.get(row[name])
+        facts = dict(zip(columns, row)) | ({"parent": parent} if parent else {})
+        settings[row[name]] = Setting(row[name], row[value], row[default], facts)
 
 
 def setting_view(setting: Setting, value: str | None, scope: str | None) -> dict[str, Any]:
@@ -158,21 +200,27 @@ def value_in(cloud: Cloud, setting: Setting, resource: Resource | None) -> str |
     detail = CLUSTER_DETAILS.get(setting.name)
     if isinstance(resource, Cluster) and detail in resource.details:
         return resource.details[detail or ""]
-    for owner in _lookup_chain(cloud, resource):
+    for owner in _lookup_chain(cloud, setting, resource):
         if owner.id in setting.overrides:
             return setting.overrides[owner.id]
     return setting.value
 
 
-def _lookup_chain(cloud: Cloud, resource: Resource | None) -> list[Resource]:
+def _lookup_chain(cloud: Cloud, setting: Setting, resource: Resource | None) -> list[Resource]:
     chain: list[Resource] = [] if resource is None else [resource]
     if isinstance(resource, (Cluster, StoragePool)):
         chain += [each for each in (getattr(resource, "cluster", None), resource.zone) if each is not None]
-    domain = (
-        resource.domain if isinstance(resource, Account) else resource.parent if isinstance(resource, Domain) else None
-    )
-    if isinstance(resource, Account) and not cloud.configuration.flag("enable.account.settings.for.domain"):
-        domain = None
+    flag = cloud.configuration.flag
+    to_the_root = flag("enable.domain.settings.for.child.domain")
+    domain: Domain | None = None
+    if isinstance(resource, Account):
+        # AccountDetailsDaoImpl.getConfigValue asks the domains up to ROOT; without it ConfigKey asks the next scope.
+        if flag("enable.account.settings.for.domain") and to_the_root:
+            domain = resource.domain
+        elif setting.name in SCOPED["account"] & SCOPED["domain"]:
+            chain.append(resource.domain)
+    elif isinstance(resource, Domain) and to_the_root:
+        domain = resource.parent
     while domain is not None:
         chain.append(domain)
         domain = domain.parent
@@ -240,7 +288,11 @@ def _check_group(cloud: Cloud, call: Call) -> None:
 def setting_named(call: Call) -> Setting:
     """The setting that a request names."""
     name = call["name"]
-    setting = call.cloud.configuration.settings.get(name)
+    settings = call.cloud.configuration.settings
+    # The database compares names without regard to case.
+    setting = settings.get(name) or next(
+        (each for each in settings.values() if each.name.lower() == name.lower()), None
+    )
     if setting is None:
         raise InvalidParameterValue(f"Config parameter with name {name} doesn't exist")
     return setting
@@ -283,9 +335,9 @@ def keep(setting: Setting, resource: Resource | None, value: str | None) -> None
 def java_type(setting: Setting) -> str:
     """The Java class of a setting's value."""
     kind = setting.facts.get("type")
-    if kind in INTEGERS:
+    if kind == "Number":
         return "Long" if setting.name in LONGS else "Double" if setting.name in DOUBLES else "Integer"
-    if kind == "Decimal":
+    if kind in ("Decimal", "Range"):
         return "Double" if setting.name in DOUBLES else "Float"
     return "Boolean" if kind == "Boolean" else "String"
 

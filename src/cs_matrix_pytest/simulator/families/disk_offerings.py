@@ -29,6 +29,7 @@ from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
+from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.views import comma, when
 
@@ -312,6 +313,8 @@ def list_disk_offerings(call: Call) -> Answer:
     state = call.get("state", "Active").lower()
     if state != "all":
         rows = [row for row in rows if row.state.lower() == state]
+    if call.get("domainid") == NO_ID and "account" not in call:
+        return []
     domain = call.maybe(Domain, "domainid")
     if domain is not None and "account" not in call:
         if not call.is_root_admin and not domain.contains(call.account.domain):

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.families.annotations import add_to, has_annotations
 from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on, percent
 from cs_matrix_pytest.simulator.families.pods import free_address
-from cs_matrix_pytest.simulator.hypervisors import HypervisorFacts, api_name, hypervisor_facts
+from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS, HypervisorFacts, api_name, hypervisor_facts
 from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.annotations import Annotation
 from cs_matrix_pytest.simulator.models.images import OsCategory
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import Router
@@ -87,9 +89,8 @@ def host_view(host: Host, call: Call) -> dict[str, Any]:
         "hostha": {"haenable": False, "hastate": "Disabled"},
         "outofbandmanagement": {"powerstate": "Disabled", "enabled": False},
         "resourcestate": host.resource_state,
-        "annotation": host.annotation,
-        "username": host.username,
-        "hasannotations": host.annotation is not None,
+        **_last_annotation(host, call),
+        "hasannotations": has_annotations(host, call),
     }
     if host.is_routing and cluster is not None:
         shown |= _hypervisor_fields(host, cluster, call, wanted)
@@ -153,6 +154,14 @@ def _hypervisor_fields(host: Host, cluster: Cluster, call: Call, wanted: set[str
             "memoryused": 0,
         }
     return shown
+
+
+def _last_annotation(host: Host, call: Call) -> dict[str, Any]:
+    rows = call.cloud.store.table(Annotation).where(entity_id=host.id)
+    if not rows:
+        return {}
+    last = rows[-1]
+    return {"annotation": last.text, "lastannotated": when(last.created), "username": last.user.username}
 
 
 def _has_local_storage_in_use(cloud: Cloud, host: Host) -> bool:
@@ -296,8 +305,8 @@ def update_host(call: Call) -> Answer:
         host.tag_is_rule = call.flag("istagarule")
     if call.flag("cleanupexternaldetails"):
         host.details = {key: value for key, value in host.details.items() if not key.startswith("External:")}
-    if call.get("annotation") and event:
-        host.annotation = call["annotation"]
+    if call.get("annotation"):
+        add_to(call, "HOST", host, call["annotation"], admins_only=True)
     return host
 
 
@@ -427,6 +436,12 @@ def delete_host(call: Call) -> Answer:
     return Success()
 
 
+def _of_hypervisor(host: Host, value: str, _call: Call) -> bool:
+    """By a hypervisor that CloudStack knows; what it does not know filters nothing (HypervisorType.getType)."""
+    facts = HYPERVISORS.get(value.lower())
+    return facts is None or (host.is_routing and host.hypervisor == facts.name)
+
+
 def _cluster_arch(host: Host, value: str, _call: Call) -> bool:
     return host.cluster is not None and host.cluster.arch == value
 
@@ -442,6 +457,7 @@ family.listing(
         "managementserverid": lambda host, _value, _call: host.state == "Up",
         "hahost": lambda host, value, call: (call.cloud.configuration.text("ha.tag") in host.host_tags) is value,
         "arch": _cluster_arch,
+        "hypervisor": _of_hypervisor,
         "version": lambda _host, value, call: call.cloud.api.acs_version == value,
         "storageaccessgroup": lambda host, value, _call: value in host.storage_access_groups,
     },

@@ -178,6 +178,7 @@ def create_vlan_ip_range(call: Call) -> Answer:
         ip6_range="-".join(filter(None, (call.get("startipv6"), call.get("endipv6", call.get("startipv6"))))) or None,
     )
     if start is not None:
+        check_pods(cloud, row)
         check_new_range(cloud, row)
     if ip6_cidr is not None:
         _check_ip6(cloud, row)
@@ -259,19 +260,21 @@ def _guest_vlan(network: Network, vlan: str | None, others: list[IpRange]) -> st
     return vlan
 
 
-def check_new_range(cloud: Cloud, row: IpRange) -> None:
-    """Raise InvalidParameterValue where a new IPv4 range cannot be, or overlaps with what is there."""
-    gateway, netmask, start, end = row.gateway, row.netmask, row.start_ip or "", row.end_ip or ""
+def check_pods(cloud: Cloud, row: IpRange) -> None:
+    """Raise InvalidParameterValue where a range overlaps with a pod's; only `createVlanIpRange` asks."""
+    if not (row.start_ip and row.end_ip and ipv4.is_address(row.start_ip) and ipv4.is_address(row.end_ip)):
+        return
     for pod in cloud.store.table(Pod).where(zone=row.zone):
         for kept in pod.ranges:
-            if (
-                ipv4.is_address(start)
-                and ipv4.is_address(end)
-                and ipv4.ranges_overlap(start, end, kept.start_ip, kept.end_ip)
-            ):
+            if ipv4.ranges_overlap(row.start_ip, row.end_ip, kept.start_ip, kept.end_ip):
                 raise InvalidParameterValue(
                     f"The Start IP and EndIP address range overlap with private IP :{kept.start_ip}:{kept.end_ip}"
                 )
+
+
+def check_new_range(cloud: Cloud, row: IpRange) -> None:
+    """Raise InvalidParameterValue where a new IPv4 range cannot be, or overlaps with what is there."""
+    gateway, netmask, start, end = row.gateway, row.netmask, row.start_ip or "", row.end_ip or ""
     if gateway is None or not ipv4.is_address(gateway):
         raise InvalidParameterValue("Please specify a valid gateway")
     if netmask is None or not ipv4.is_netmask(netmask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cs_matrix_pytest.simulator.access import check_owner, command_allowed
@@ -60,17 +61,23 @@ def list_apis(call: Call) -> Answer:
     return {"count": len(shown), "api": shown}
 
 
+READING = ("get", "list", "query", "find")
+CHECK = "isAccountAllowedToCreateOfferingsWithTags"
+"""Commands that clients may send as GET where only that is forced: these by their names, and one that says so itself."""
+
+
 def describe(command: Command) -> dict[str, Any]:
-    """A command as `listApis` describes it; its prose is not known here."""
+    """A command as `listApis` describes it. Its prose is not known here; code generators want some text, so names stand in."""
     return {
         "name": command.name,
-        "description": "",
+        "description": re.sub(r"(?<=[a-z])(?=[A-Z])", " ", command.name).capitalize(),
         "isasync": command.is_async,
+        "httprequesttype": "GET" if command.name.startswith(READING) or command.name == CHECK else "POST",
         "related": "",
         "params": [
             {
                 "name": parameter.name,
-                "description": "",
+                "description": parameter.name,
                 "type": parameter.type,
                 "length": parameter.length,
                 "required": parameter.required,
@@ -86,7 +93,7 @@ def response_fields(fields: Any) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "description": "",
+            "description": name,
             "type": "responseobject" if isinstance(kind, dict) else kind,
             **({"response": response_fields(kind)} if isinstance(kind, dict) else {}),
         }

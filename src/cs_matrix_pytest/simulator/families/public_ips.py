@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import check_access, owner_of_new, scoping
+from cs_matrix_pytest.simulator.access import DOMAIN_ADMINS, check_access, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
     ApiError,
@@ -84,11 +84,15 @@ def ranges_for(cloud: Cloud, zone: Zone, owner: Account) -> list[IpRange]:
 
     Everybody's are left out for an owner with ranges of its own where ``use.system.public.ips`` says so.
     """
-    ranges = [range for range in public_ranges(cloud, zone) if not range.for_system_vms]
-    dedicated = [range for range in ranges if range.account is owner or range.domain is owner.domain]
+    everywhere = [
+        range for range in cloud.store.table(IpRange) if range.for_virtual_network and not range.for_system_vms
+    ]
+    dedicated = [range for range in everywhere if range.account is owner or range.domain is owner.domain]
+    system = [range for range in everywhere if range.account is None and range.domain is None]
+    # A range of its own in one zone keeps an owner from the others' system ranges as well.
     if dedicated and not cloud.configuration.flag("use.system.public.ips", owner, default=True):
-        return dedicated
-    return dedicated + [range for range in ranges if range.account is None and range.domain is None]
+        system = []
+    return [range for range in dedicated + system if range.zone is zone]
 
 
 def acquire(
@@ -442,7 +446,7 @@ def list_public_ip_addresses(call: Call) -> Answer:
     if "allocatedonly" in call and allocated_only and free_wanted:
         raise InvalidParameterValue("Conflict: allocatedonly is true but state is Free")
     if not call.flag("forvirtualnetwork", True):
-        shown = list(guest_addresses(call, allocated_only))
+        shown = [row for row in guest_addresses(call, allocated_only) if not wanted or row["state"] in wanted]
     else:
         shown = [
             call.cloud.view(ip, call)
@@ -451,7 +455,8 @@ def list_public_ip_addresses(call: Call) -> Answer:
         ]
         if not allocated_only and (not wanted or "Free" in wanted):
             shown += free(call)
-    return page(call, sorted(shown, key=lambda row: ipv4.to_int(row["ipaddress"])))
+    given = [{name: value for name, value in row.items() if value is not None} for row in shown]
+    return page(call, sorted(given, key=lambda row: ipv4.to_int(row["ipaddress"])))
 
 
 def allocated(call: Call, scoped: bool) -> Iterable[PublicIp]:
@@ -514,7 +519,7 @@ def free(call: Call) -> Iterator[dict[str, Any]]:
     if call.map("tags"):
         return
     network = call.maybe(Network, "associatednetworkid")
-    owner = network.account if network else call.account
+    owner = network.account if network else owner_of_new(call)
     cloud, zone = call.cloud, call.maybe(Zone, "zoneid") or (network.zone if network else None)
     for each in [zone] if zone else cloud.store.table(Zone):
         used = taken(cloud, each)
@@ -529,10 +534,21 @@ def free(call: Call) -> Iterator[dict[str, Any]]:
 def guest_addresses(call: Call, allocated_only: bool) -> Iterator[dict[str, Any]]:
     """The addresses of shared networks' ranges."""
     network = call.maybe(Network, "networkid")
-    if network is None and not call.is_root_admin:
-        allocated_only = True
-    if network is not None:
-        check_access(call.cloud, call.account, network, "UseEntry")
+    scoped = allocated_only
+    if network is None:
+        scoped = scoped or not call.is_root_admin
+    elif not may_see_addresses(call, network):
+        return
+    elif not owns_addresses(call, network):
+        scoped = True
+    # Who sees no more than the own addresses of a network may be let see what is free in it.
+    free_too = not allocated_only and (
+        not scoped
+        or (
+            network is not None
+            and (call.is_root_admin or call.cloud.configuration.flag("allow.user.list.available.ips.on.shared.network"))
+        )
+    )
     owners: dict[tuple[str, str | None], UserVm] = {
         (nic.network.id, address): vm
         for vm in call.cloud.store.table(UserVm)
@@ -540,20 +556,24 @@ def guest_addresses(call: Call, allocated_only: bool) -> Iterator[dict[str, Any]
         for address in (nic.ip_address, *nic.secondary_ips.values())
     }
     nics = {(nic.network.id, nic.ip_address): nic for nic in call.cloud.store.table(Nic)}
-    scope = scoping(call) if allocated_only else None
+    scope = scoping(call) if scoped else None
     for range in call.cloud.store.table(IpRange):
         if range.for_virtual_network or not isinstance(range.network, Network):
             continue
         for address in addresses_of(range):
             key = (range.network.id, address)
             vm, nic = owners.get(key), nics.get(key)
-            state = "Allocated" if vm or nic else "Free"
-            if not in_range(call, range, address) or (allocated_only and state == "Free"):
+            if not in_range(call, range, address):
                 continue
-            row = address_fields(range, address, state, call)
+            if vm is None and nic is None:
+                if free_too:
+                    yield address_fields(range, address, "Free", call)
+                continue
+            owner = vm.account if vm is not None else range.network.account
+            if scope is not None and not scope.admits(owner):
+                continue
+            row = address_fields(range, address, "Allocated", call)
             if vm is not None:
-                if scope is not None and not scope.admits(vm.account):
-                    continue
                 row |= {
                     **owner_fields(vm.account),
                     "allocated": when(vm.created),
@@ -561,4 +581,38 @@ def guest_addresses(call: Call, allocated_only: bool) -> Iterator[dict[str, Any]
                     "virtualmachinename": vm.name,
                     "virtualmachinedisplayname": vm.display_name or vm.name,
                 }
-            yield {name: value for name, value in row.items() if value is not None}
+            yield row
+
+
+def owns_addresses(call: Call, network: Network) -> bool:
+    """True for who sees all of a shared network's addresses: the admins above it, and the account that it is for."""
+    caller = call.account
+    if caller.is_root_admin:
+        return True
+    if network.acl_type == "Account":
+        return may_use(call, network.account)
+    above = network.shared_domain is not None and caller.domain.contains(network.shared_domain)
+    return above and caller.type in DOMAIN_ADMINS
+
+
+def may_see_addresses(call: Call, network: Network) -> bool:
+    """False for whom a shared network is not there. Raises PermissionDenied for one of another account."""
+    if owns_addresses(call, network):
+        return True
+    if network.acl_type == "Account":
+        check_access(call.cloud, call.account, network, "UseEntry")
+        return True
+    domain = network.shared_domain
+    return (
+        domain is None
+        or domain is call.account.domain
+        or (network.subdomain_access and domain.contains(call.account.domain))
+    )
+
+
+def may_use(call: Call, account: Account) -> bool:
+    try:
+        check_access(call.cloud, call.account, account)
+    except PermissionDenied:
+        return False
+    return True

@@ -356,7 +356,7 @@ def find_pools_for_migration(call: Call) -> Answer:
     source, vm = volume.pool, volume.vm
     if not call.is_root_admin:
         raise PermissionDenied("No permission to migrate volume, only root admin can migrate a volume")
-    if source is None or volume.state != "Ready" or (vm and vm.state == "Running" and not _can_move(cloud, vm)):
+    if source is None or volume.state != "Ready" or (vm and vm.state == "Running" and not moves_disks(cloud, vm)):
         return {}
     cluster = source.cluster or (vm.cluster if vm else None)
     rows = [
@@ -372,12 +372,16 @@ def find_pools_for_migration(call: Call) -> Answer:
     return page(call, rows)
 
 
-def _can_move(cloud: Cloud, vm: UserVm) -> bool:
-    """True where a hypervisor can move the disks of a running VM."""
+def moves_disks(cloud: Cloud, vm: UserVm) -> bool:
+    """True where a hypervisor can move the disks of a running VM (isStorageMotionSupported)."""
     rows = cloud.store.table(HypervisorCapabilities).where(hypervisor=vm.hypervisor)
-    version = vm.host.hypervisor_version if vm.host else None
-    row = next((row for row in rows if row.version == version), next(iter(rows), None))
-    return row is not None and bool(row.facts.get("storagemotionenabled"))
+    version = (vm.host.hypervisor_version if vm.host else None) or "default"
+    known = [row for row in rows if row.version == version]
+    if not known and vm.hypervisor == "KVM":
+        known = rows
+    elif not known and vm.hypervisor == "VMware":
+        known = [row for row in rows if row.version == version.rpartition(".")[0]]
+    return any(row.facts.get("storagemotionenabled") for row in known)
 
 
 def suits(pool: StoragePool, volume: Volume) -> bool:

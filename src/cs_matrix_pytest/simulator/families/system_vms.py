@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 family = Family("system_vms")
 
-START_SECONDS = 1.0
+REPLACED_AFTER = 1.0
 """How soon after a zone can have its system VMs they run."""
 
 
@@ -58,10 +58,10 @@ TRANSITIONS = {
 """The state after an action; what is not here cannot be done."""
 
 
-def expect_system_vms(cloud: Cloud, zone: Zone) -> None:
-    """Have a zone's missing system VMs started soon, if it can have them."""
+def expect_system_vms(cloud: Cloud, zone: Zone, seconds: float = 0.0) -> None:
+    """Have a zone's missing system VMs started in so many simulated seconds, if it can have them by then."""
     if zone.allocation_state == "Enabled" and not zone.is_edge and _missing(cloud, zone):
-        cloud.clock.call_later(START_SECONDS, start_system_vms, cloud, zone)
+        cloud.clock.call_later(seconds, start_system_vms, cloud, zone)
 
 
 def _missing(cloud: Cloud, zone: Zone) -> list[Kind]:
@@ -270,7 +270,7 @@ def reboot_system_vm(call: Call) -> Answer:
 def destroy_system_vm(call: Call) -> Answer:
     vm, cloud = call.one(SystemVm), call.cloud
     destroy(cloud, vm)
-    expect_system_vms(cloud, vm.zone)
+    expect_system_vms(cloud, vm.zone, REPLACED_AFTER)
     return vm
 
 
@@ -323,4 +323,4 @@ def restart_elsewhere(cloud: Cloud, pool: StoragePool) -> None:
     for vm in cloud.store.table(SystemVm):
         if vm.pool is pool:
             destroy(cloud, vm)
-            expect_system_vms(cloud, vm.zone)
+            expect_system_vms(cloud, vm.zone, REPLACED_AFTER)

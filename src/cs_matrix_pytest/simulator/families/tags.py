@@ -9,7 +9,7 @@ from cs_matrix_pytest.simulator.access import check_domain, check_owner, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.iam import Account, Domain, User
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project, User
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import tag_fields
@@ -183,6 +183,10 @@ def _tagged(cloud: Cloud, kinds: Iterable[type[Resource]]) -> list[Resource]:
 @family.command("listTags")
 def list_tags(call: Call) -> Answer:
     resource_type = resource_type_of(call["resourcetype"]) if "resourcetype" in call else None
+    if resource_type == "Project" and "projectid" not in call and "resourceid" in call:
+        # The tags of a project are its own account's.
+        id, projects = call["resourceid"], call.cloud.store.table(Project)
+        call.params["projectid"] = projects.by_number(int(id)) if id.isdigit() else projects.get(id)
     scope, keyword = scoping(call, by_id=False), call.get("keyword", "").lower()
     kinds = [
         kind

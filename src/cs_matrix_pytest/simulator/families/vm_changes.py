@@ -267,6 +267,8 @@ def _give(vm: UserVm, offering: ServiceOffering, size: Size) -> None:
 
 def _follow(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
     """Give the root disk what a new offering says of it (changeDiskOfferingForRootVolume)."""
+    if not call.cloud.configuration.flag("allow.diskoffering.change.during.scale.vm", vm.zone):
+        return
     root = vm.root_volume
     if root is None or vm.service_offering.disk_offering_strict or root.disk_offering is offering.disk_offering:
         return

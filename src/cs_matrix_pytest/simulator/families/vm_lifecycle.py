@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, command_allowed, describe
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InsufficientCapacity,
+    InternalError,
+    InvalidParameterValue,
+    PermissionDenied,
+)
 from cs_matrix_pytest.simulator.families import capacity, guest_networks, nics, volumes
 from cs_matrix_pytest.simulator.families.capacity import Within
+from cs_matrix_pytest.simulator.families.storage_pools import moves_disks
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING, transit
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
@@ -67,9 +75,8 @@ def check_host(cloud: Cloud, vm: UserVm, host: Host) -> None:
 
 
 def check_strict_tags(cloud: Cloud, vm: UserVm, host: Host) -> None:
-    """Tags that ``vm.strict.host.tags`` names must be on a host, whoever chooses it."""
-    strict = {tag.strip() for tag in cloud.configuration.text("vm.strict.host.tags").split(",") if tag.strip()}
-    if not capacity.demand_of(vm).tags & strict <= set(host.host_tags):
+    """Raise InvalidParameterValue where a host lacks a strict tag that a VM asks for."""
+    if not capacity.demand_of(vm).tags & capacity.strict_tags(cloud) <= set(host.host_tags):
         raise InvalidParameterValue(f"Cannot deploy VM, destination host: {host.name} is not compatible for the VM")
 
 
@@ -97,11 +104,19 @@ def start(call: Call, vm: UserVm, within: Within = capacity.ANYWHERE, *, passwor
         check_host(cloud, vm, within.host)
     if vm.zone.is_basic and within == capacity.ANYWHERE:
         within = Within(pod=_pod_of_addresses(cloud, vm))
+    cannot = InternalError(
+        f'Unable to orchestrate the start of VM instance {{"instanceName":"{vm.instance_name}","uuid":"{vm.id}"}}.'
+    )
     if vm.state != "Stopped":
-        raise InternalError(
-            f'Unable to orchestrate the start of VM instance {{"instanceName":"{vm.instance_name}","uuid":"{vm.id}"}}.'
-        )
-    place = capacity.place(cloud, vm, within=within)
+        raise cannot
+    root = vm.root_volume
+    try:
+        place = capacity.place(cloud, vm, within=within)
+    except InsufficientCapacity:
+        # Where the root disk holds a VM to a cluster the reservation is skipped, and the start itself fails.
+        if within.host is None and root is not None and root.pool is not None and root.pool.cluster is not None:
+            raise cannot from None
+        raise
     transit(cloud, vm, "start")
     try:
         for network in dict.fromkeys(vm.networks):
@@ -252,7 +267,17 @@ def destroy_command(call: Call) -> Answer:
     root = vm.root_volume
     if root is not None and cloud.configuration.flag("destroy.root.volume.on.vm.destruction", vm.domain):
         volumes.destroy(root)
-    return vm
+    # An expunged VM is in no view any more: what is answered holds nothing of it.
+    return {"virtualmachine": dict(GONE_FOR_GOOD)} if expunge_now else vm
+
+
+GONE_FOR_GOOD: Mapping[str, Any] = {
+    "securitygroup": [],
+    "nic": [],
+    "affinitygroup": [],
+    "deleteprotection": False,
+    "tags": [],
+}
 
 
 def check_no_running_snapshots(cloud: Cloud, vm: UserVm, operation: str) -> None:
@@ -459,12 +484,31 @@ def migrate_with_volume(call: Call) -> Answer:
 def find_hosts(call: Call) -> Answer:
     cloud, vm = call.cloud, _machine(call)
     check_migratable(call, vm)
-    targets = capacity.migration_targets(cloud, vm)
-    keyword = call.get("keyword", "").lower()
+    moves = moves_disks(cloud, vm)
+    targets = {host: storage for host, storage in capacity.migration_targets(cloud, vm) if moves or not storage}
+    keyword, source = call.get("keyword", "").lower(), vm.host
+    # Every other host within reach is shown, those that could take the VM as suitable.
+    others = [
+        host
+        for host in cloud.store.table(Host)
+        if source is not None
+        and host.is_routing
+        and host is not source
+        and (
+            host.zone is source.zone and host.hypervisor == source.hypervisor
+            if moves
+            else host.cluster is source.cluster
+        )
+        and keyword in host.name.lower()
+    ]
+    others.sort(key=lambda host: host not in targets)
     rows = [
-        {**cloud.view(host, call), "suitableformigration": True, "requiresStorageMotion": moves_storage}
-        for host, moves_storage in targets
-        if keyword in host.name.lower()
+        {
+            **cloud.view(host, call),
+            "suitableformigration": host in targets,
+            "requiresStorageMotion": targets.get(host, False),
+        }
+        for host in others
     ]
     return {"count": len(rows), "host": rows} if rows else {}
 
@@ -543,8 +587,12 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
     try:
         start(call, vm)
     except ApiError as error:
+        why = error.text
+        if isinstance(error, InsufficientCapacity):
+            shown = capacity.describe(vm).replace('"Stopped"', '"Starting"')
+            why = f"Unable to create a deployment for {shown} after 1 attempts"
         raise InternalError(
-            f"Unable to start VM with specified idUnable to start a VM [{vm.id}] due to [{error.text}]."
+            f"Unable to start VM with specified idUnable to start a VM [{vm.id}] due to [{why}]."
         ) from None
     if vm.template.password_enabled:
         vm.password = new_password(cloud)

@@ -7,6 +7,7 @@ from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import capacity, guest_networks, nics
+from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.vm_deploy import checked_mac
 from cs_matrix_pytest.simulator.models.networks import LoadBalancerRule, Network, Nic, PortForwardingRule, PublicIp
 from cs_matrix_pytest.simulator.models.vm import UserVm, VmSnapshot
@@ -40,8 +41,7 @@ def add_nic(call: Call) -> Answer:
         raise InternalError(
             f"Zone {vm.zone.name}, has a NetworkType of Basic. Can't add a new NIC to a Instance on a Basic Network"
         )
-    for account in (call.account, vm.account):
-        check_access(cloud, account, network, "UseEntry")
+    check_use(cloud, vm.account, network)
     if network.zone is not vm.zone:
         raise InternalError(
             f"{capacity.describe(vm)} is in zone: {vm.zone.name} but {nics.describe(network)} is in zone: {network.zone.name}"

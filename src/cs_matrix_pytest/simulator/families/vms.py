@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import listing
-from cs_matrix_pytest.simulator.access import ADMINS, scoping
+from cs_matrix_pytest.simulator.access import ADMINS, check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.nics import nic_fields
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
@@ -475,6 +475,10 @@ def get_user_data(call: Call) -> Answer:
 @family.command("createConsoleEndpoint")
 def create_console_endpoint(call: Call) -> Answer:
     vm = call.one(UserVm, "virtualmachineid")
+    try:
+        check_access(call.cloud, call.account, vm)
+    except PermissionDenied:
+        return {"consoleendpoint": {"success": False, "details": "Permission denied"}}
     if vm.state != "Running":
         return {"consoleendpoint": {"success": False, "details": f"VM {vm.id} must be running to connect console"}}
     return {

@@ -135,7 +135,6 @@ class Host(Resource):
     username: str | None = None
     vm: Resource | None = None
     """The system VM whose agent this is."""
-    annotation: str | None = None
     storage_access_groups: list[str] = field(default_factory=list)
     connected: float = 0.0
     """When its agent last connected, in simulated seconds."""
