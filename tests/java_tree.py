@@ -261,7 +261,7 @@ MARVIN = {
     "codegenerator.py": GENERATOR,
 }
 
-SUITE = '''
+SUITE = """
 from marvin.cloudstackTestCase import cloudstackTestCase
 from marvin.cloudstackAPI import listVms
 from nose.plugins.attrib import attr
@@ -271,7 +271,7 @@ class TestVms(cloudstackTestCase):
     @attr(tags=["advanced"], required_hardware="false")
     def test_list(self):
         self.assertEqual(listVms.listVmsCmd().required, [])
-'''
+"""
 
 
 def write_tree(top: Path) -> Path:

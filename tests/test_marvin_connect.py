@@ -491,6 +491,16 @@ def test_marvin_44_has_test_data_and_a_copy_for_each(config: Path, tmp_path: Pat
 
 
 @only_44
+def test_marvin_44_does_without_test_data_that_is_not_there(config: Path, tmp_path: Path) -> None:
+    settings = json.loads(config.read_text().partition("\n")[2])
+    settings["TestData"] = {"Path": "config/nowhere.cfg"}
+    config.write_text(json.dumps(settings))
+    connection = connect(activate(), config, log_folder=tmp_path)
+    assert connection.test_client.getParsedTestDataConfig()["service_offerings"]["tiny"]["memory"] == 128
+    connection.close(silently)
+
+
+@only_44
 def test_a_suite_of_today_finds_its_library_on_44(connected_44: Connection) -> None:
     from marvin.cloudstackException import CloudstackAPIException
     from marvin.integration.lib import base

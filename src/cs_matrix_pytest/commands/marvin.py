@@ -58,7 +58,7 @@ _ROOTS = (
 """What suites and the bridge import of Marvin; whatever these import must be there."""
 
 _IMPORT = re.compile(
-    r"^(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\w+)|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))", re.MULTILINE
+    r"^(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*([\w*(]+)|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))", re.MULTILINE
 )
 _ANY_IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]+import[ \t]|import[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]*(?:as[ \t]|[,;#]|$))",
@@ -213,7 +213,7 @@ def _imports(text: str) -> Iterator[tuple[str, str]]:
     """(module, member) of every import that is not indented; the member is empty for ``import module``."""
     for start, member, modules in _IMPORT.findall(text):
         if start:
-            yield start, member
+            yield start, member.strip("(*")
         for module in filter(None, map(str.strip, modules.split(","))):
             yield module, ""
 

@@ -287,10 +287,13 @@ def _check_server(settings: Mapping[str, Any]) -> None:
 
 
 def _test_data(settings: Mapping[str, Any], config_path: Path) -> dict[str, Any]:
-    """What was written for 4.4.0, with the top-level keys of the config's own ``TestData.Path`` (JSON) put over it."""
+    """What was written for 4.4.0, with the top-level keys of the config's own ``TestData.Path`` (JSON) put over it.
+
+    4.4.0 itself never reads that file, and configurations name ones that are not there: then there is nothing to put over.
+    """
     data = shipped_test_data()
     own = (settings.get("TestData") or {}).get("Path")
-    if own:
+    if own and Path(own).is_file():
         try:
             data.update(json.loads(Path(own).read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:

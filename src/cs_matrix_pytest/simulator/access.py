@@ -327,8 +327,8 @@ def check_access(cloud: Cloud, account: Account, resource: Resource, access: str
 
 
 def active_account(cloud: Cloud, name: str, domain: Domain) -> Account | None:
-    """The account of this name in exactly this domain."""
-    return cloud.store.table(Account).first(name=name, domain=domain)
+    """The account of this name, in whatever case, in exactly this domain."""
+    return cloud.store.table(Account).first(lambda account: account.name.lower() == name.lower(), domain=domain)
 
 
 # Whose a new resource is

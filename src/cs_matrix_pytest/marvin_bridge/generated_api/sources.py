@@ -85,6 +85,7 @@ class Sources:
     def __init__(self, sources: list[Source]) -> None:
         self._sources = sources
         self._files: dict[str, JavaFile | None] = {}
+        self._declaring: dict[str, JavaFile] = {}
 
     @cached_property
     def _paths(self) -> dict[str, str]:
@@ -98,7 +99,7 @@ class Sources:
             with open(source.path, "rb", buffering=0) as stream:  # noqa: PTH123
                 content = stream.readall()
             if _COMMAND.search(content):
-                file = self._files[source.class_name] = parse(content.decode(errors="replace"))
+                file = self._files[source.class_name] = self._parsed(content)
                 found |= {each.name: each for each in file.classes.values() if "APICommand" in each.annotations}
         return [found[name] for name in sorted(found)]
 
@@ -193,16 +194,17 @@ class Sources:
         return next((each for each in map(self.by_full_name, places) if each), None)
 
     def _file_of(self, each: JavaClass) -> JavaFile:
-        top = each.name
-        while top not in self._paths:
-            top = top.rpartition(".")[0]
-        file = self._file(top)
-        assert file is not None
-        return file
+        return self._declaring[each.name]
 
     def _file(self, top: str) -> JavaFile | None:
+        """The file of a top-level class. What it declares need not be of that name or package."""
         if top not in self._files:
             path = self._paths.get(top)
-            text = Path(path).read_text(encoding="utf-8", errors="replace") if path else None
-            self._files[top] = parse(text) if text is not None else None
+            self._files[top] = self._parsed(Path(path).read_bytes()) if path else None
         return self._files[top]
+
+    def _parsed(self, content: bytes) -> JavaFile:
+        file = parse(content.decode(errors="replace"))
+        for name in file.classes:
+            self._declaring.setdefault(name, file)
+        return file

@@ -196,8 +196,12 @@ def ensure_source_nat(cloud: Cloud, network: Network) -> PublicIp | None:
     if network.guest_type != "Isolated" or not network.supports("SourceNat") or network.zone.is_basic:
         return None
     found = public_ips.source_nat_of(cloud, network)
-    if found is not None or network.vpc is not None:
+    if found is not None:
         return found
+    if network.vpc is not None:
+        from cs_matrix_pytest.simulator.families import vpcs
+
+        return vpcs.ensure_source_nat(cloud, network.vpc)
     return public_ips.acquire(
         cloud, network.account, network.zone, network=network, source_nat=True, display=network.display
     )

@@ -63,7 +63,7 @@ def list_apis(call: Call) -> Answer:
 
 READING = ("get", "list", "query", "find")
 CHECK = "isAccountAllowedToCreateOfferingsWithTags"
-"""Commands that clients may send as GET where only that is forced: these by their names, and one that says so itself."""
+"""What `listApis` calls GET commands: these by their names (ApiServlet.GET_REQUEST_COMMANDS), and one that says so."""
 
 
 def describe(command: Command) -> dict[str, Any]:

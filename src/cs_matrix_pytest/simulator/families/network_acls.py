@@ -384,8 +384,7 @@ def check_item(rule: AclRule) -> None:
             if port is None or not 0 <= port <= MAX_PORT:
                 shown = "null" if port is None else port
                 raise InvalidParameterValue(f"{which} public port is an invalid value: {shown}")
-        assert start is not None and end is not None
-        if start > end:
+        if start is not None and end is not None and start > end:
             raise InvalidParameterValue(f"Start port can't be bigger than end port [startport={start},endport={end}]")
         if rule.protocol.lower() == "all":
             raise InvalidParameterValue("start port and end port must be null if protocol = 'all'")

@@ -20,7 +20,7 @@ from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
 from cs_matrix_pytest.simulator.families.public_ips import acquire, describe_zone
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import GuestVlanRange, IpRange, PhysicalNetwork, Zone
-from cs_matrix_pytest.simulator.models.networks import Network
+from cs_matrix_pytest.simulator.models.networks import AclList, Network, Vpc
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
 from cs_matrix_pytest.simulator.registry import Answer
 
@@ -86,11 +86,26 @@ def create(call: Call) -> Answer:
     vlan = plan.vlan
     if plan.has_range and vlan is None and plan.shared and not plan.offering.specify_vlan:
         vlan = shared_vlan(call, plan)
+    vpc = call.maybe(Vpc, "vpcid")
+    if vpc is not None:
+        from cs_matrix_pytest.simulator.families import vpcs
+
+        acl = named_acl(call)
+        vpcs.check_tier(call, vpc, acl, plan.offering, plan.zone, plan.owner, plan.cidr, plan.gateway)
+        return commit(call, plan, vlan, vpc, acl)
     if plan.offering.for_vpc:
         raise InvalidParameterValue("Network offering can be used for VPC networks only")
     if plan.offering.internal_lb:
         raise InvalidParameterValue("Internal Lb can be enabled on vpc networks only")
     return commit(call, plan, vlan)
+
+
+def named_acl(call: Call) -> AclList | None:
+    """The network ACL list of a new tier."""
+    acl = call.params.get("aclid")
+    if acl is not None and (not isinstance(acl, AclList) or acl not in call.cloud.store):
+        raise InvalidParameterValue("Unable to find specified NetworkACL")
+    return acl
 
 
 def planned(call: Call) -> Plan:
@@ -354,28 +369,42 @@ def check_vlan_rights(call: Call, plan: Plan) -> None:
 
 def associated_network(call: Call, plan: Plan) -> Network:
     """The network whose VLAN a shared network is to lie on, implemented."""
-    network, cloud = call.one(Network, "associatednetworkid"), call.cloud
+    network = call.one(Network, "associatednetworkid")
     if plan.vlan is not None:
         raise InvalidParameterValue("Associated network and vlanId are mutually exclusive")
     if not plan.shared or plan.offering.specify_vlan:
         raise InvalidParameterValue("Can only create Shared network with associated network if specifyVlan is false")
+    domain = plan.domain if "domainid" in call else None
+    use_associated(call, network, None if plan.domain else plan.owner, domain, plan.cidr, plan.start, plan.end)
+    return network
+
+
+def use_associated(
+    call: Call,
+    network: Network,
+    owner: Account | None,
+    domain: Domain | None,
+    cidr: str | None,
+    start: str | None,
+    end: str | None,
+) -> None:
+    """Implement a network that another, of this owner or domain, is to lie on (implementAssociatedNetwork)."""
+    cloud = call.cloud
     if network.guest_type not in ("Isolated", "L2"):
         raise InvalidParameterValue("Associated network MUST be an Isolated or L2 network")
     check_access(cloud, call.account, network)
-    if plan.domain is None and network.account is not plan.owner:
+    if owner is not None and network.account is not owner:
         raise InvalidParameterValue("The new network and associated network MUST be owned by same account")
-    if plan.domain is not None and "domainid" in call and network.account.domain is not plan.domain:
+    if domain is not None and network.account.domain is not domain:
         raise InvalidParameterValue("The new network and associated network MUST be in same domain")
-    if plan.cidr and network.cidr and plan.start and plan.end:
+    if cidr and network.cidr and start and end:
         first, last = map(ipv4.to_text, bounds(network.cidr))
-        if ipv4.ranges_overlap(plan.start, plan.end, first, last):
+        if ipv4.ranges_overlap(start, end, first, last):
             raise InvalidParameterValue(
-                f"The IP range ({plan.start}-{plan.end}) overlaps with cidr of associated network: "
-                f"{network.name} ({network.cidr})"
+                f"The IP range ({start}-{end}) overlaps with cidr of associated network: {network.name} ({network.cidr})"
             )
-    check_associated_ranges(cloud, network, plan.start, plan.end)
+    check_associated_ranges(cloud, network, start, end)
     guest_networks.implement(cloud, network)
-    return network
 
 
 def check_associated_ranges(cloud: Cloud, associated: Network, start: str | None, end: str | None) -> None:
@@ -398,6 +427,8 @@ def check_dns(call: Call, offering: NetworkOffering) -> None:
         return
     if offering.guest_type == "L2":
         raise InvalidParameterValue("DNS can not be specified L2 networks")
+    if "vpcid" in call:
+        raise InvalidParameterValue("DNS can not be specified for a VPC tier")
     if "Dns" not in offering.service_providers:
         raise InvalidParameterValue(
             "DNS can not be specified for networks with network offering that do not support DNS service"
@@ -423,7 +454,7 @@ def shared_vlan(call: Call, plan: Plan) -> str:
     return vlan
 
 
-def commit(call: Call, plan: Plan, vlan: str | None) -> Network:
+def commit(call: Call, plan: Plan, vlan: str | None, vpc: Vpc | None = None, acl: AclList | None = None) -> Network:
     """Check what NetworkOrchestrator checks, and make the network with its range."""
     cloud, offering, zone = call.cloud, plan.offering, plan.zone
     if offering.state != "Enabled":
@@ -433,7 +464,11 @@ def commit(call: Call, plan: Plan, vlan: str | None) -> Network:
     cloud.limits.check(plan.owner, "network")
     vlan = check_zone_rules(call, plan, vlan)
     check_vlan(call, plan, vlan)
-    network_domain = call.get("networkdomain")
+    name, network_domain = call["name"], call.get("networkdomain")
+    if vpc is not None:
+        from cs_matrix_pytest.simulator.families import vpcs
+
+        name, network_domain = vpcs.tier_name(cloud, vpc, name), network_domain or vpc.network_domain
     check_network_domain(plan, network_domain)
     check_cidr(cloud, plan)
     network = guest_networks.add(
@@ -442,8 +477,8 @@ def commit(call: Call, plan: Plan, vlan: str | None) -> Network:
         zone,
         offering,
         plan.physical,
-        call["name"],
-        call.get("displaytext") or call["name"],
+        name,
+        call.get("displaytext") or name,
         domain=plan.domain,
         cidr=plan.cidr,
         gateway=plan.gateway if plan.cidr else None,
@@ -458,6 +493,7 @@ def commit(call: Call, plan: Plan, vlan: str | None) -> Network:
     network.ip6_gateway, network.ip6_cidr = call.get("ip6gateway"), call.get("ip6cidr")
     network.keep_mac = call.flag("keepmacaddressonpublicnic", True)
     network.associated_network = plan.associated
+    network.vpc, network.acl_list = vpc, acl
     set_mtu(call, network)
     add_details(call, network)
     if plan.has_range:
@@ -592,6 +628,8 @@ def set_mtu(call: Call, network: Network) -> None:
     if settings.flag("allow.end.users.to.specify.vr.mtu", zone):
         network.public_mtu = max(68, min(call.get("publicmtu", 1500), most_public))
         network.private_mtu = max(68, min(call.get("privatemtu", 1500), most_private))
+    if network.vpc is not None and "publicmtu" in call:
+        network.public_mtu = network.vpc.public_mtu
 
 
 def add_details(call: Call, network: Network) -> None:

@@ -163,7 +163,7 @@ def check_deleter(call: Call, offering: Offering) -> None:
 
 def describe(offering: Offering) -> str:
     """An offering as error texts name it."""
-    kind = type(offering).__name__
+    kind = type(offering).__name__.replace("Vpc", "VPC")
     return f'{kind} {{"id":{offering.number},"name":"{offering.name}","uuid":"{offering.id}"}}'
 
 

@@ -334,16 +334,16 @@ def associate_ip_address(call: Call) -> Generator[Resource, None, Answer]:
 def associate(call: Call, ip: PublicIp, network: Network | None, vpc: Vpc | None) -> Answer:
     """Bind a new address to a network or a VPC. Its state is answered as it was before."""
     if vpc is not None:
+        from cs_matrix_pytest.simulator.families import vpcs
+
         check_access(call.cloud, call.account, vpc)
+        ip.source_nat = vpcs.needs_source_nat(vpc.offering) and vpcs.source_nat_of(call.cloud, vpc) is None
         ip.vpc = vpc
     elif network is not None:
         check_associable(call, ip, network)
-        ip.network, ip.vpc = network, network.vpc
+        ip.network = network
         ip.source_nat = (
-            network.guest_type == "Isolated"
-            and network.vpc is None
-            and not ip.is_portable
-            and source_nat_of(call.cloud, network) is None
+            network.guest_type == "Isolated" and not ip.is_portable and source_nat_of(call.cloud, network) is None
         )
     shown = {"ipaddress": call.cloud.view(ip, call)}
     ip.state = "Allocated"
@@ -352,6 +352,11 @@ def associate(call: Call, ip: PublicIp, network: Network | None, vpc: Vpc | None
 
 def check_associable(call: Call, ip: PublicIp, network: Network) -> None:
     """Raise where an address cannot belong to a network (IpAddressManagerImpl.associateIPToGuestNetwork)."""
+    if network.vpc is not None:
+        raise InvalidParameterValue(
+            "Can't assign ip to the network directly when network belongs to VPC.Specify vpcId to associate ip address "
+            "to VPC"
+        )
     owner, zone = ip.account, network.zone
     if owner is not network.account or network.guest_type == "Shared":
         check_access(call.cloud, owner, network, "UseEntry")

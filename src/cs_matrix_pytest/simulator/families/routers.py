@@ -21,14 +21,15 @@ from cs_matrix_pytest.simulator.families.service_offerings import system_offerin
 from cs_matrix_pytest.simulator.families.templates import system_template
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.infra import Host, SystemNetwork
-from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic
+from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic, Vpc
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope
-from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.store import Resource, new_uuid
 from cs_matrix_pytest.simulator.views import owner_fields
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
+    from cs_matrix_pytest.simulator.models.vpc import PrivateGateway
 
 family = Family("routers")
 
@@ -51,11 +52,16 @@ def routers_of(cloud: Cloud, network: Network) -> list[Router]:
     return [router for router in cloud.store.table(Router) if network in router.networks]
 
 
+def routers_of_vpc(cloud: Cloud, vpc: Vpc) -> list[Router]:
+    """The routers of a VPC, whether it has tiers or not."""
+    return cloud.store.table(Router).where(vpc=vpc)
+
+
 def wanted(network: Network) -> int:
     """How many routers a network is to have."""
     if not has_router(network):
         return 0
-    return 2 if network.redundant or (network.vpc is not None and network.vpc.redundant) else 1
+    return 2 if (network if network.vpc is None else network.vpc).redundant else 1
 
 
 def serve(cloud: Cloud, network: Network) -> bool:
@@ -66,9 +72,11 @@ def serve(cloud: Cloud, network: Network) -> bool:
 
 def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -> None:
     """Have a network's routers run: make those that it has not, start the others, plug them in."""
+    if network.vpc is not None and has_router(network):
+        deploy_for_vpc(cloud, network.vpc, source_nat)
     routers, count = routers_of(cloud, network), wanted(network)
     for index in range(len(routers), count):
-        router = _new(cloud, network, index if count > 1 else None)
+        router = _new(cloud, network, network.offering.service_offering, index if count > 1 else None)
         router.public = public_nic(cloud, router, source_nat)
         routers.append(router)
     for router in routers:
@@ -77,18 +85,44 @@ def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -
             start(cloud, router)
 
 
-def _new(cloud: Cloud, network: Network, index: int | None) -> Router:
-    """A new router of a network, running; ``index``: which one of a redundant pair it is."""
+def deploy_for_vpc(cloud: Cloud, vpc: Vpc, source_nat: PublicIp | None) -> None:
+    """Have a VPC's routers run, each with a leg in every implemented tier and behind every private gateway."""
+    from cs_matrix_pytest.simulator.models.vpc import PrivateGateway
+
+    routers, count = routers_of_vpc(cloud, vpc), 2 if vpc.redundant else 1
+    for index in range(len(routers), count):
+        router = _new(cloud, vpc, vpc.offering.service_offering, index if count > 1 else None)
+        router.public = public_nic(cloud, router, source_nat)
+        for gateway in cloud.store.table(PrivateGateway).where(vpc=vpc, state="Ready"):
+            plug_gateway(cloud, router, gateway)
+        for network in cloud.store.table(Network).where(vpc=vpc, state="Implemented"):
+            plug(cloud, router, network)
+        routers.append(router)
+    for router in routers:
+        if router.state != "Running":
+            start(cloud, router)
+
+
+def plug_gateway(cloud: Cloud, router: Router, gateway: PrivateGateway) -> None:
+    """Give a VPC's router its NIC behind a private gateway."""
+    if gateway.network not in router.networks:
+        router.nics.append(
+            nics.plug(cloud, gateway.network, gateway.ip_address, None, gateway.gateway, gateway.netmask)
+        )
+
+
+def _new(cloud: Cloud, served: Network | Vpc, offering: Resource | None, index: int | None) -> Router:
+    """A new router of a network or a VPC, running; ``index``: which one of a redundant pair it is."""
     router = cloud.store.add(
         Router(
-            account=network.account,
+            account=served.account,
             name="",
-            zone=network.zone,
+            zone=served.zone,
             state="Stopped",
-            vpc=network.vpc,
+            vpc=served if isinstance(served, Vpc) else None,
             is_redundant=index is not None,
             redundant_state="UNKNOWN" if index is None else REDUNDANT_STATES[index],
-            service_offering=network.offering.service_offering or system_offering(cloud, "domainrouter"),
+            service_offering=offering or system_offering(cloud, "domainrouter"),
         )
     )
     router.name = f"r-{router.number}-{cloud.configuration.text('instance.name', default='VM')}"

@@ -343,6 +343,8 @@ class Vpc(Owned):
     display: bool = True
     dns1: str | None = None
     dns2: str | None = None
+    ip6_dns1: str | None = None
+    ip6_dns2: str | None = None
     public_mtu: int = 1500
     redundant: bool = False
     keep_mac: bool = True
