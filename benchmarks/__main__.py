@@ -6,7 +6,7 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("startup", "simulator", "overhead", "outcomes", "marvin_import", "demo", "fidelity")
+BENCHMARKS = ("startup", "simulator", "overhead", "outcomes", "marvin_import", "api_generation", "demo", "fidelity")
 
 
 def main() -> int:
