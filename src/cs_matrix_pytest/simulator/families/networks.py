@@ -420,6 +420,8 @@ def update_network(call: Call) -> Answer:
         raise InvalidParameterValue("Domain suffix update can only be performed for Isolated and shared networks.")
     if offering is not None:
         check_new_offering(call, network, offering)
+    if network.vpc is not None and any(name in call for name in ("dns1", "dns2", "ip6dns1", "ip6dns2")):
+        raise InvalidParameterValue("DNS can not be specified for a VPC tier")
     check_dns(call, offering or network.offering)
     if domain_suffix is not None:
         check_network_domain(offering or network.offering, domain_suffix)
@@ -495,6 +497,10 @@ def check_new_offering(call: Call, network: Network, offering: NetworkOffering) 
         raise InvalidParameterValue(f"Can't update as the new offering is {kind}")
     if offering is old:
         return
+    if network.vpc is not None:
+        from cs_matrix_pytest.simulator.families import vpcs
+
+        vpcs.check_tier_offering(call.cloud, network.vpc, offering, network)
     if not can_upgrade(network, offering):
         raise InvalidParameterValue(
             f"Can't upgrade from network offering {old.id} to {offering.id}; check logs for more information"

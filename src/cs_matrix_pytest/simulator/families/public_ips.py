@@ -31,6 +31,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     Vpc,
 )
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
+from cs_matrix_pytest.simulator.models.vpc import RemoteAccessVpn
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
@@ -157,9 +158,9 @@ def rules_of(cloud: Cloud, ip: PublicIp) -> list[Resource]:
 
 
 def release(cloud: Cloud, ip: PublicIp) -> None:
-    """Give an address back, with every rule on it."""
-    for rule in rules_of(cloud, ip):
-        cloud.store.remove(rule)
+    """Give an address back, with every rule and the VPN on it."""
+    for served in (*rules_of(cloud, ip), *cloud.store.table(RemoteAccessVpn).where(ip=ip)):
+        cloud.store.remove(served)
     cloud.store.remove(ip)
 
 

@@ -225,22 +225,10 @@ def delete_remote_access_vpn(call: Call) -> Answer:
     return Success()
 
 
-def serving(call: Call) -> list[RemoteAccessVpn]:
-    """The VPNs whose address is still somebody's; those of an address that is gone went with it."""
-    rows = []
-    for vpn in call.cloud.store.table(RemoteAccessVpn):
-        if vpn.ip in call.cloud.store:
-            rows.append(vpn)
-        else:
-            remove_vpn(call.cloud, vpn)
-    return rows
-
-
 family.listing(
     "listRemoteAccessVpns",
     RemoteAccessVpn,
     scope=Scope.OWNER,
-    rows=serving,
     keyword=("ip_range",),
     filters={
         "publicipid": lambda vpn, ip, call: vpn.ip is ip,
