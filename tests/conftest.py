@@ -131,6 +131,8 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def labs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Labs:
     """An empty rootdir to put environments and suites into."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+    # Whatever lies in the folders above must not become the rootdir.
+    pytester.makeini("[pytest]\n")
     return Labs(pytester)
 
 

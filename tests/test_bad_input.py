@@ -60,6 +60,14 @@ def test_no_environments_file(labs: Labs) -> None:
     assert "cs-matrix env init" in message
 
 
+def test_suites_may_lie_outside_the_labs_folder(two: Labs, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The rootdir is the suites' then; the environments file is that of the folder pytest is started in."""
+    elsewhere = tmp_path_factory.mktemp("suites")
+    (elsewhere / "pytest.ini").write_text("[pytest]\n")
+    (elsewhere / "test_far.py").write_text("def test_far(cs_env):\n    assert cs_env.name == 'kvm-adv'\n")
+    two.run("--cs-env=kvm-adv", str(elsewhere)).assert_outcomes(passed=1)
+
+
 def test_the_environments_file_named_is_not_there(labs: Labs) -> None:
     assert "labs.yaml" in refused(labs, "--cs-env=kvm-adv", "--cs-env-file=labs.yaml")
 

@@ -361,6 +361,28 @@ def test_addresses_of_a_vpc_serve_its_tiers(lab: Lab) -> None:
     assert lab.refused("disassociateIpAddress", id=source_nat["id"])[0] == 530
 
 
+def test_a_tier_balances_at_an_address_of_its_own(lab: Lab) -> None:
+    vpc = lab.vpc()
+    tier = lab.tier(vpc, 1, "DefaultIsolatedNetworkOfferingForVpcNetworksWithInternalLB")
+    plain = lab.tier(vpc, 2, TIER_WITHOUT_LB)
+    vm = lab.vm(tier)
+    asked = {"name": "lb", "algorithm": "roundrobin", "sourceport": 80, "instanceport": 80, "scheme": "Internal"}
+    where = {"networkid": tier["id"], "sourceipaddressnetworkid": tier["id"]}
+    balancer = lab("createLoadBalancer", **asked, **where, sourceipaddress="10.9.1.77")["loadbalancer"]
+    assert (balancer["sourceipaddress"], balancer["loadbalancerinstance"]) == ("10.9.1.77", [])
+    assert lab.refused("createLoadBalancer", **asked, **where, sourceipaddress="10.9.1.77")[0] == 537
+    assert lab.refused("createLoadBalancer", **asked, **where, sourceipaddress="10.9.2.77")[0] == 431
+    assert lab.refused("createLoadBalancer", **asked, networkid=plain["id"], sourceipaddressnetworkid=plain["id"]) == (
+        431,
+        "LB service is not supported in specified network id",
+    )
+    lab("assignToLoadBalancerRule", id=balancer["id"], virtualmachineids=vm["id"])
+    (listed,) = lab("listLoadBalancers", networkid=tier["id"], listall=True)["loadbalancer"]
+    assert [row["id"] for row in listed["loadbalancerinstance"]] == [vm["id"]]
+    lab("deleteLoadBalancer", id=balancer["id"])
+    assert lab("createLoadBalancer", **asked, **where, sourceipaddress="10.9.1.77")["loadbalancer"]["name"] == "lb"
+
+
 # ACLs
 
 

@@ -18,6 +18,8 @@ class Options:
     environments: tuple[str, ...] = ()
     """Names and globs of environments, in the order given; empty where the plugin is not in use."""
     environments_file: Path | None = None
+    search_from: tuple[Path, ...] = ()
+    """Where the environments file is looked for if none is named: from each of these folders upward."""
     source: Path | None = None
     api_from: str | None = None
     """The environment whose server lists the API that Marvin is to have; None for that of the source tree."""
@@ -52,7 +54,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     twin(
         "--cs-env-file",
-        f"The environments file; default: {ENVIRONMENTS_FILE} in the rootdir or above it",
+        f"The environments file; default: {ENVIRONMENTS_FILE} in the rootdir or above it, else in the current folder or above",
         metavar="FILE",
     )
     twin("--cs-source", "A CloudStack checkout whose tools/marvin is used, unmodified", metavar="DIR")
@@ -137,6 +139,8 @@ def read_options(config: pytest.Config) -> Options:
     return Options(
         environments=environments,
         environments_file=path("cs_env_file"),
+        # Suites may lie outside the lab's folder, and then the rootdir is theirs.
+        search_from=(config.rootpath, config.invocation_params.dir),
         source=path("cs_source"),
         api_from=option.cs_api_from or config.getini("cs_api_from") or None,
         report=path("cs_report") or config.invocation_params.dir / "cs-report",

@@ -61,12 +61,16 @@ def find_environments_file(start: Path) -> Path | None:
     return None
 
 
-def open_environments(given: Path | None, start: Path) -> EnvironmentsFile:
-    """The environments of ``given``, else of the nearest file from ``start`` upward; UserError if there is none."""
-    file = given or find_environments_file(start)
+def open_environments(given: Path | None, *starts: Path) -> EnvironmentsFile:
+    """The environments of ``given``, else of the nearest file upward from the first of ``starts`` that has one.
+
+    Raises UserError if there is none.
+    """
+    file = given or next(filter(None, map(find_environments_file, starts)), None)
     if file is None:
+        folders = " nor ".join(dict.fromkeys(str(start.resolve()) for start in starts))
         raise UserError(
-            f"no environments file: neither {start.resolve()} nor a folder above it has a {FILE_NAME}",
+            f"no environments file: neither {folders} nor a folder above it has a {FILE_NAME}",
             hint="write one from your Marvin configurations with `cs-matrix env init CFG…`, or name yours",
         )
     return load_environments(file)

@@ -104,7 +104,7 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
     plan = config.stash.get(PLAN, None)
     if plan is None:
         try:
-            plan = make_plan(read_options(config), config.rootpath)
+            plan = make_plan(read_options(config))
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
     mark(items, config)
@@ -112,7 +112,7 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
     if plan.environments:
         skip_unfit(items, plan)
     else:
-        skip_without_environment(items, plan, config)
+        skip_without_environment(items, plan)
 
 
 def mark(items: list[pytest.Item], config: pytest.Config) -> None:
@@ -179,11 +179,11 @@ def skip_unfit(items: list[pytest.Item], plan: Plan) -> None:
             item.add_marker(pytest.mark.skip(reason=reason), append=False)
 
 
-def skip_without_environment(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> None:
+def skip_without_environment(items: list[pytest.Item], plan: Plan) -> None:
     """Skip the Marvin tests of a session that has no environment, and say what there is."""
     homeless = [item for item in items if is_marvin_item(item)]
     if homeless:
-        skip = pytest.mark.skip(reason=why_unused(plan.options, config.rootpath))
+        skip = pytest.mark.skip(reason=why_unused(plan.options))
         for item in homeless:
             item.add_marker(skip, append=False)
 

@@ -27,7 +27,7 @@ def start(config: pytest.Config, options: Options) -> None:
     from cs_matrix_pytest.selection.markers import registrations
 
     try:
-        plan = make_plan(options, config.rootpath, lambda: find_marvin(config, options))
+        plan = make_plan(options, lambda: find_marvin(config, options))
         session = MatrixSession(plan)
         config.stash[PLAN] = plan
         config.stash[SESSION] = session

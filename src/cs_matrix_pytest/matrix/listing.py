@@ -20,7 +20,8 @@ from cs_matrix_pytest.selection.tags import render, tag_table
 
 def list_environments(config: pytest.Config) -> list[str]:
     """The environments of the file as lines: name, context, and where it runs. Raises UserError."""
-    file = open_environments(read_options(config).environments_file, config.rootpath)
+    options = read_options(config)
+    file = open_environments(options.environments_file, *options.search_from)
     rows = [(each.name, each.context.key, _place(each)) for each in file.environments.values()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)] if rows else [0, 0]
     lines = [f"{name:<{widths[0]}}  {context:<{widths[1]}}  {place}" for name, context, place in rows]

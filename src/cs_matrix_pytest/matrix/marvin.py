@@ -35,14 +35,14 @@ def find_marvin(config: pytest.Config, options: Options) -> Marvin:
     say = _teller(config)
     if options.api_from is None:
         return completed(marvin, say)
-    environment = _named(options.api_from, options, config.rootpath)
+    environment = _named(options.api_from, options)
     return with_api_of_server(marvin, lambda: _apis(environment), f"environment {environment.name}", say)
 
 
-def _named(name: str, options: Options, root: Path) -> Environment:
+def _named(name: str, options: Options) -> Environment:
     from cs_matrix_pytest.environments.file import open_environments
 
-    chosen = open_environments(options.environments_file, root).select([name])
+    chosen = open_environments(options.environments_file, *options.search_from).select([name])
     if len(chosen) != 1:
         names = ", ".join(each.name for each in chosen)
         raise UserError(f"--cs-api-from={name} names several environments ({names}), and one is needed")

@@ -18,7 +18,7 @@ def cs_env(request: pytest.FixtureRequest) -> Environment:
         from cs_matrix_pytest.matrix.plan import why_unused
         from cs_matrix_pytest.options import read_options
 
-        pytest.skip(why_unused(read_options(request.config), request.config.rootpath))
+        pytest.skip(why_unused(read_options(request.config)))
     return environment
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,8 +41,8 @@ class Plan:
 PLAN = pytest.StashKey[Plan]()
 
 
-def make_plan(options: Options, root: Path, find_marvin: Callable[[], Marvin] | None = None) -> Plan:
-    """Check and resolve everything that the user gave; files are read, no server is asked. `root` is pytest's rootdir.
+def make_plan(options: Options, find_marvin: Callable[[], Marvin] | None = None) -> Plan:
+    """Check and resolve everything that the user gave; files are read, no server is asked.
 
     `find_marvin` is called where there are environments, once all else is right: it may have to generate Marvin's API.
 
@@ -60,7 +59,7 @@ def make_plan(options: Options, root: Path, find_marvin: Callable[[], Marvin] | 
     from cs_matrix_pytest.environments.file import open_environments
     from cs_matrix_pytest.environments.marvin_config import resolve_config
 
-    file = open_environments(options.environments_file, root)
+    file = open_environments(options.environments_file, *options.search_from)
     environments = tuple(file.select(options.environments))
     return Plan(
         options,
@@ -82,12 +81,12 @@ def _rules(file: EnvironmentsFile) -> tuple[Rule, ...]:
         raise UserError(error.what, file=file.path, key=f"applicability.{error.key}", hint=error.hint) from None
 
 
-def why_unused(options: Options, root: Path) -> str:
+def why_unused(options: Options) -> str:
     """Why Marvin classes are skipped without ``--cs-env``: what there is to choose from, or how to get it."""
     from cs_matrix_pytest.environments.file import open_environments
 
     try:
-        file = open_environments(options.environments_file, root)
+        file = open_environments(options.environments_file, *options.search_from)
     except UserError as error:
         if error.file is None:
             return "needs an environment, and there is no environments file: make one with `cs-matrix env init`"

@@ -21,6 +21,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     StickinessPolicy,
 )
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
+from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -238,7 +239,7 @@ def destroy(cloud: Cloud, network: Network) -> bool:
             ip.network, ip.static_nat, ip.vm, ip.vm_ip = None, False, None, None
         else:
             public_ips.release(cloud, ip)
-    for kind in (*public_ips.RULES_ON_ADDRESS, FirewallRule):
+    for kind in (*public_ips.RULES_ON_ADDRESS, FirewallRule, InternalLoadBalancer):
         for rule in store.table(kind).where(network=network):
             remove_rule(cloud, rule)
     for range in store.table(IpRange):

@@ -23,6 +23,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     StickinessPolicy,
 )
 from cs_matrix_pytest.simulator.models.vm import UserVm
+from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import comma, owner_fields, tag_fields
@@ -275,10 +276,10 @@ def assign_to_load_balancer_rule(call: Call) -> Answer:
     return Success()
 
 
-def assigned_rule(call: Call, action: str) -> LoadBalancerRule:
+def assigned_rule(call: Call, action: str) -> LoadBalancerRule | InternalLoadBalancer:
     """The rule whose members change; a refusal is told as the command tells it."""
     rule = call.params["id"]
-    if not isinstance(rule, LoadBalancerRule) or rule not in call.cloud.store:
+    if not isinstance(rule, (LoadBalancerRule, InternalLoadBalancer)) or rule not in call.cloud.store:
         raise InvalidParameterValue(f"Failed to {action} to load balancer, the load balancer was not found.")
     return rule
 

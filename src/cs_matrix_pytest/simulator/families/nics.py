@@ -21,6 +21,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     SecondaryAddress,
 )
 from cs_matrix_pytest.simulator.models.vm import UserVm
+from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -152,8 +153,9 @@ def forget_address(cloud: Cloud, network: Network, address: str) -> None:
     store = cloud.store
     for rule in store.table(PortForwardingRule).where(network=network, vm_ip=address):
         store.remove(rule)
-    for balanced in store.table(LoadBalancerRule).where(network=network):
-        balanced.members = [member for member in balanced.members if member[1] != address]
+    for kind in (LoadBalancerRule, InternalLoadBalancer):
+        for balanced in store.table(kind).where(network=network):
+            balanced.members = [member for member in balanced.members if member[1] != address]
     for ip in store.table(PublicIp).where(network=network, vm_ip=address):
         ip.static_nat, ip.vm, ip.vm_ip = False, None, None
 

@@ -384,12 +384,18 @@ def check_far_end(cloud: Cloud, owner: Account, asked: dict[str, Any], but: Cust
 
 
 @family.command("createVpnCustomerGateway")
-def create_customer_gateway(call: Call) -> Answer:
-    owner = owner_of_new(call)
-    check_access(call.cloud, call.account, owner)
+def create_customer_gateway(call: Call) -> Generator[Resource, None, Answer]:
+    cloud, owner = call.cloud, owner_of_new(call)
+    check_access(cloud, call.account, owner)
     asked = far_end(call, " ")
-    check_far_end(call.cloud, owner, asked, None)
-    return call.cloud.store.add(CustomerGateway(account=owner, ike_version=call.get("ikeversion", "ike"), **asked))
+    check_far_end(cloud, owner, asked, None)
+    gateway = cloud.store.add(CustomerGateway(account=owner, ike_version=call.get("ikeversion", "ike"), **asked))
+    try:
+        yield gateway
+    except ApiError:
+        cloud.store.remove(gateway)
+        raise
+    return gateway
 
 
 @family.command("updateVpnCustomerGateway")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Owned
-from cs_matrix_pytest.simulator.models.networks import AclList, Network, PublicIp, Vpc
+from cs_matrix_pytest.simulator.models.networks import AclList, Network, Nic, PublicIp, Vpc
+from cs_matrix_pytest.simulator.store import Resource
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -129,3 +130,30 @@ class VpnConnection(Owned):
     passive: bool = False
     state: str = "Pending"
     display: bool = True
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class InternalLoadBalancer(Owned):
+    """A load balancer on an address inside a tier."""
+
+    label: ClassVar[str] = "load balancer"
+    entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "LoadBalancerResponse")
+    resource_type: ClassVar[str] = "LoadBalancer"
+
+    name: str
+    algorithm: str
+    network: Network
+    source_network: Network
+    nic: Nic
+    """The interface that answers at its address; load balancers of one address share it."""
+    source_port: int
+    instance_port: int
+    description: str | None = None
+    members: list[tuple[Resource, str]] = field(default_factory=list)
+    """VMs and the addresses of theirs that are balanced."""
+    state: str = "Add"
+    display: bool = True
+
+    @property
+    def source_ip(self) -> str:
+        return self.nic.ip_address or ""

@@ -1,0 +1,148 @@
+"""Load balancers inside of tiers (ApplicationLoadBalancerManagerImpl)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from cs_matrix_pytest.simulator.access import check_access
+from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import ApiError, InsufficientCapacity, InvalidParameterValue
+from cs_matrix_pytest.simulator.families import guest_networks, nics
+from cs_matrix_pytest.simulator.families.addresses import within
+from cs_matrix_pytest.simulator.families.load_balancers import ALGORITHMS
+from cs_matrix_pytest.simulator.families.rule_conflicts import MAX_PORT, RuleConflictError
+from cs_matrix_pytest.simulator.models.networks import Network, Nic
+from cs_matrix_pytest.simulator.models.vm import UserVm
+from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
+from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.views import owner_fields, tag_fields
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
+family = Family("internal load balancers")
+
+
+@family.view(InternalLoadBalancer)
+def internal_load_balancer_view(balancer: InternalLoadBalancer, call: Call) -> dict[str, Any]:
+    return {
+        "id": balancer.id,
+        "name": balancer.name,
+        "description": balancer.description,
+        "algorithm": balancer.algorithm,
+        "networkid": balancer.network.id,
+        "sourceipaddress": balancer.source_ip,
+        "sourceipaddressnetworkid": balancer.source_network.id,
+        **owner_fields(balancer.account),
+        "loadbalancerrule": [
+            {"sourceport": balancer.source_port, "instanceport": balancer.instance_port, "state": balancer.state}
+        ],
+        "loadbalancerinstance": [
+            {"id": vm.id, "name": vm.instance_name, "state": vm.state, "ipaddress": address}
+            for vm, address in balancer.members
+            if isinstance(vm, UserVm)
+        ],
+        "tags": tag_fields(balancer),
+        "fordisplay": balancer.display if call.is_root_admin else None,
+    }
+
+
+@family.command("createLoadBalancer")
+def create_load_balancer(call: Call) -> Generator[Resource, None, Answer]:
+    cloud, network, source = call.cloud, call.one(Network, "networkid"), call.one(Network, "sourceipaddressnetworkid")
+    check_access(cloud, call.account, network, "OperateEntry")
+    if call["scheme"].lower() != "internal":
+        raise InvalidParameterValue("Invalid value for scheme. Supported value is internal")
+    check_rule(call, network)
+    balancer = cloud.store.add(
+        InternalLoadBalancer(
+            account=network.account,
+            name=call["name"],
+            description=call.get("description"),
+            algorithm=call["algorithm"],
+            network=network,
+            source_network=source,
+            nic=source_nic(cloud, source, call.get("sourceipaddress")),
+            source_port=call["sourceport"],
+            instance_port=call["instanceport"],
+            display=call.flag("fordisplay", True),
+        )
+    )
+    try:
+        check_conflicts(cloud, balancer)
+        yield balancer
+    except ApiError:
+        remove(cloud, balancer)
+        raise
+    return balancer
+
+
+def check_rule(call: Call, network: Network) -> None:
+    """Raise InvalidParameterValue where a network cannot balance so (validateLbRule)."""
+    if not network.supports("Lb"):
+        raise InvalidParameterValue("LB service is not supported in specified network id")
+    if not network.offering.internal_lb:
+        raise InvalidParameterValue(
+            "Scheme Internal is not supported by the network offering "
+            f"{guest_networks.describe_offering(network.offering)}"
+        )
+    for name, called in (("instanceport", "instance"), ("sourceport", "source")):
+        if not 0 <= call[name] <= MAX_PORT:
+            raise InvalidParameterValue(f"Invalid value for {called} port: {call[name]}")
+    if call["algorithm"] not in ALGORITHMS:
+        raise InvalidParameterValue(f"Invalid algorithm: {call['algorithm']}")
+
+
+def source_nic(cloud: Cloud, network: Network, requested: str | None) -> Nic:
+    """The interface at a balancer's address: another balancer's at the requested one, or a new one."""
+    shared = cloud.store.table(InternalLoadBalancer).first(source_network=network, source_ip=requested)
+    if shared is not None:
+        return shared.nic
+    if requested is not None and network.cidr and not within(requested, network.cidr):
+        raise InvalidParameterValue("The requested IP is not in the network's CIDR subnet.")
+    try:
+        return nics.allocate(cloud, network, requested)
+    except InsufficientCapacity:
+        raise InsufficientCapacity(f"Unable to acquire IP address for network {nics.describe(network)}") from None
+
+
+def check_conflicts(cloud: Cloud, new: InternalLoadBalancer) -> None:
+    """Raise RuleConflictError where the address balances this port already."""
+    for other in cloud.store.table(InternalLoadBalancer).where(nic=new.nic, source_port=new.source_port):
+        if other is not new:
+            raise RuleConflictError(
+                f"The port {new.source_port} conflicts with rule  {other.number} which has {other.source_port}"
+            )
+
+
+def remove(cloud: Cloud, balancer: InternalLoadBalancer) -> None:
+    """Remove a balancer; its address is free again once no other has it."""
+    cloud.store.remove(balancer)
+    if cloud.store.table(InternalLoadBalancer).first(nic=balancer.nic) is None:
+        cloud.store.remove(balancer.nic)
+
+
+@family.command("deleteLoadBalancer")
+def delete_load_balancer(call: Call) -> Answer:
+    balancer = call.params["id"]
+    if not isinstance(balancer, InternalLoadBalancer) or balancer not in call.cloud.store:
+        raise InvalidParameterValue("Can't find load balancer by id specified")
+    check_access(call.cloud, call.account, balancer)
+    remove(call.cloud, balancer)
+    return Success()
+
+
+family.listing(
+    "listLoadBalancers",
+    InternalLoadBalancer,
+    scope=Scope.OWNER,
+    newest_first=True,
+    filters={
+        "scheme": lambda balancer, scheme, call: scheme.lower() == "internal",
+        "sourceipaddress": lambda balancer, address, call: balancer.source_ip == address,
+        "sourceipaddressnetworkid": lambda balancer, network, call: balancer.source_network is network,
+        "fordisplay": lambda balancer, wanted, call: balancer.display is wanted,
+    },
+)
