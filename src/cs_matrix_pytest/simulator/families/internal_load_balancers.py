@@ -113,7 +113,8 @@ def check_conflicts(cloud: Cloud, new: InternalLoadBalancer) -> None:
     for other in cloud.store.table(InternalLoadBalancer).where(nic=new.nic, source_port=new.source_port):
         if other is not new:
             raise RuleConflictError(
-                f"The port {new.source_port} conflicts with rule  {other.number} which has {other.source_port}"
+                f"The range specified, {new.source_port}-{new.source_port}, conflicts with rule {other.number} which has "
+                f"{other.source_port}-{other.source_port}"
             )
 
 

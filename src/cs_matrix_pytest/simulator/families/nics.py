@@ -153,9 +153,12 @@ def forget_address(cloud: Cloud, network: Network, address: str) -> None:
     store = cloud.store
     for rule in store.table(PortForwardingRule).where(network=network, vm_ip=address):
         store.remove(rule)
-    for kind in (LoadBalancerRule, InternalLoadBalancer):
-        for balanced in store.table(kind).where(network=network):
-            balanced.members = [member for member in balanced.members if member[1] != address]
+    balancers: list[LoadBalancerRule | InternalLoadBalancer] = [
+        *store.table(LoadBalancerRule).where(network=network),
+        *store.table(InternalLoadBalancer).where(network=network),
+    ]
+    for balanced in balancers:
+        balanced.members = [member for member in balanced.members if member[1] != address]
     for ip in store.table(PublicIp).where(network=network, vm_ip=address):
         ip.static_nat, ip.vm, ip.vm_ip = False, None, None
 
