@@ -27,6 +27,12 @@ from small_server import SmallServer
 LIST_VMS = f"api/src/main/java/{BASE}/command/ListVmsCmd.java"
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A narrow one wraps the cells of tables, and sentences with them."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return write_tree(tmp_path / "cloudstack")
