@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,3 +128,13 @@ def test_the_nose_of_this_python_imports_or_is_replaced_without_a_warning() -> N
     assert real or stand_in
     if sys.version_info >= (3, 12):
         assert stand_in or "pynose" in done.stdout
+
+
+def test_what_a_failed_import_of_nose_leaves_behind_is_no_trouble(shim: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes the module that failed out of `sys.modules`, not the parts of it that it had imported."""
+    left = types.ModuleType("nose.plugins")
+    left.__path__ = []
+    monkeypatch.setitem(sys.modules, "nose.plugins", left)
+    from nose.plugins.attrib import attr as found  # type: ignore[import-untyped,unused-ignore]
+
+    assert found is attr

@@ -107,6 +107,10 @@ class NoseFinder(MetaPathFinder):
         """As `importlib.abc.MetaPathFinder.find_spec`."""
         if fullname not in _CONTENTS:
             return None
+        if fullname != _ROOT and _ROOT not in sys.modules:
+            # An import of nose that failed, out of this finder's sight, leaves parts of it behind.
+            _forget()
+            importlib.import_module(fullname.rpartition(".")[0])
         if fullname == _ROOT:
             if (nose := self.real_nose()) is not None:
                 return ModuleSpec(fullname, AlreadyLoaded(nose))
