@@ -15,9 +15,12 @@ def encoded(value: str) -> str:
     return quote(value, safe="*").replace("~", "%7E")
 
 
-def signature(parameters: Mapping[str, str], secret_key: str) -> str:
-    """The base64 HMAC-SHA1 of the parameters: sorted by lower-case name, ``name=value`` joined by ``&``, lower case."""
-    ordered = sorted(parameters.items(), key=lambda item: item[0].lower())
+def signature(parameters: Mapping[str, str], secret_key: str, *, ignore_case: bool = True) -> str:
+    """The base64 HMAC-SHA1 of the parameters: sorted by name, ``name=value`` joined by ``&``, lower case.
+
+    ``ignore_case`` is how names are sorted; clients do both, and servers sort as they are written.
+    """
+    ordered = sorted(parameters.items(), key=lambda item: item[0].lower() if ignore_case else item[0])
     text = "&".join(f"{name}={encoded(value)}" for name, value in ordered).lower()
     digest = hmac.new(secret_key.encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode("ascii")

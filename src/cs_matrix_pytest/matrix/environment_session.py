@@ -27,18 +27,6 @@ PATIENCE = 10
 A server that refuses at once is asked again before every test; one that lets requests time out does not cost a time-out
 per test."""
 
-_MARVIN_SPELLING = {
-    "kvm": "KVM",
-    "vmware": "VMware",
-    "xenserver": "XenServer",
-    "hyperv": "Hyperv",
-    "lxc": "LXC",
-    "ovm": "Ovm",
-    "ovm3": "Ovm3",
-    "baremetal": "BareMetal",
-    "simulator": "Simulator",
-}
-"""Hypervisor types as CloudStack spells them, which some suites compare with."""
 
 _ADDED_TO_MARVIN = ("cs_matrix_pytest.marvin_bridge.port44.additions",)
 
@@ -144,10 +132,10 @@ class EnvironmentSession:
     def _connect(self) -> Connection:
         from cs_matrix_pytest.environments.marvin_config import write_private
         from cs_matrix_pytest.marvin_bridge.connect import connect
+        from cs_matrix_pytest.simulator.hypervisors import api_name
 
         environment = self.environment
         assert self._plan.marvin is not None
-        hypervisor = environment.context.hypervisor.type
         config = self._config()
         if environment.embedded:
             _check_zone(environment, config)
@@ -156,7 +144,7 @@ class EnvironmentSession:
                 self._plan.marvin,
                 path,
                 zone=environment.zone,
-                hypervisor=_MARVIN_SPELLING.get(hypervisor, hypervisor),
+                hypervisor=api_name(environment.context.hypervisor.type),
                 log_folder=self._plan.options.report if environment.embedded else None,
                 deploy=environment.embedded and environment.marvin_config is not None,
                 mask=self._masker.mask,

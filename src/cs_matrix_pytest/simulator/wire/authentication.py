@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from cs_matrix_pytest.environments import signing
 from cs_matrix_pytest.simulator.access import api_key_access
 from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.models.iam import ApiKeyPair, Domain, User
@@ -23,15 +21,9 @@ EXPIRES_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 
 def signature(params: Mapping[str, str], secret: str, *, ignore_case: bool = False) -> str:
-    """The signature of a request: HMAC-SHA1 over its sorted, quoted, lower-cased parameters.
-
-    Values are quoted as Java's URLEncoder does: ``*`` stays, ``~`` becomes ``%7E``, a blank ``%20``.
-    """
-    names = sorted(
-        (name for name in params if name.lower() != "signature"), key=str.lower if ignore_case else lambda name: name
-    )
-    unsigned = "&".join(f"{name}={quote(params[name], safe='*').replace('~', '%7E')}" for name in names).lower()
-    return base64.b64encode(hmac.new(secret.encode(), unsigned.encode(), hashlib.sha1).digest()).decode()
+    """The signature that a request must have; the one that it has does not count."""
+    signed = {name: value for name, value in params.items() if name.lower() != "signature"}
+    return signing.signature(signed, secret, ignore_case=ignore_case)
 
 
 def signed_caller(cloud: Cloud, params: Mapping[str, str]) -> Caller | None:
