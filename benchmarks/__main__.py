@@ -6,7 +6,7 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("startup", "simulator", "overhead", "outcomes", "marvin_import", "api_generation", "demo", "fidelity")
+BENCHMARKS = ("startup", "simulator", "overhead", "outcomes", "importers", "marvin_import", "api_generation", "collection", "demo", "fidelity")
 
 
 def main() -> int:

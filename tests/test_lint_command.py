@@ -78,6 +78,37 @@ def test_nothing_found(capsys):
     assert capsys.readouterr().out == "1 file: nothing found\n"
 
 
+NOTICED = """\
+from nose.plugins.attrib import attr
+
+
+class TestX:
+    @attr(tags=["smoke"])
+    def test_a(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "github"])
+def test_notices_are_counted_and_matter_to_who_asks_for_them(tmp_path, monkeypatch, capsys, form):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_x.py").write_text(NOTICED, encoding="utf-8")
+    assert main(["lint", "test_x.py", "--format", form]) == 0
+    assert capsys.readouterr().out == "1 file: 1 notice (--strict lists them)\n"
+    assert main(["lint", "test_x.py", "--format", form, "--strict"]) == 1
+    *listed, summary = capsys.readouterr().out.splitlines()
+    assert "CS108" in listed[0]
+    assert summary == "1 file: 1 notice"
+
+
+def test_a_document_has_notices_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_x.py").write_text(NOTICED, encoding="utf-8")
+    for words, code in (([], 0), (["--strict"], 1)):
+        assert main(["lint", "test_x.py", "--format", "json", *words]) == code
+        assert [each["severity"] for each in json.loads(capsys.readouterr().out)["findings"]] == ["notice"]
+
+
 @pytest.mark.usefixtures("suite")
 @pytest.mark.parametrize(
     ("words", "says"),

@@ -14,10 +14,10 @@ import pytest
 
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.lint.findings import RULES, SEVERITIES
-from cs_matrix_pytest.lint.python_rules import REMOVED_METHODS, REMOVED_MODULES, REMOVED_NAMES, Removal
 from cs_matrix_pytest.lint.run import lint_paths
 from cs_matrix_pytest.lint.run_rules import never_runs
 from cs_matrix_pytest.lint.spelling import distance, likely_meant
+from cs_matrix_pytest.marvin_bridge.removed_python import REMOVED_METHODS, REMOVED_MODULES, REMOVED_NAMES
 from cs_matrix_pytest.selection.applicability import parse_rules
 
 PAGE = Path(__file__).parent.parent / "docs" / "lint.md"
@@ -178,10 +178,6 @@ def test_what_python_removed(lint, line, code, says):
         assert says in found[0][2]
 
 
-def _gone(removal: Removal) -> bool:
-    return tuple(map(int, removal.python.split("."))) <= sys.version_info[:2]
-
-
 def test_the_table_of_names_is_right_for_this_python():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -189,16 +185,45 @@ def test_the_table_of_names_is_right_for_this_python():
             name
             for name, removal in REMOVED_NAMES.items()
             if (find_spec(name.rpartition(".")[0]) is not None)
-            and hasattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) is _gone(removal)
+            and hasattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) is removal.is_gone
         ]
     assert wrong == []
     asserts = {name: removal for name, removal in REMOVED_METHODS.items() if name.startswith(("assert", "fail"))}
-    assert [name for name, removal in asserts.items() if hasattr(unittest.TestCase, name) is _gone(removal)] == []
+    assert [name for name, removal in asserts.items() if hasattr(unittest.TestCase, name) is removal.is_gone] == []
 
 
 def test_the_table_of_modules_is_right_for_this_python():
     standard = {name: removal for name, removal in REMOVED_MODULES.items() if "." not in name}
-    assert [name for name, removal in standard.items() if (name in sys.stdlib_module_names) is _gone(removal)] == []
+    assert [name for name, removal in standard.items() if (name in sys.stdlib_module_names) is removal.is_gone] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "unused"),
+    [
+        ("import telnetlib", True),
+        ("import telnetlib as t; telnetlib", True),
+        ("from distutils.util import strtobool", True),
+        ("import distutils.util; telnetlib.Telnet()", True),
+        ("import telnetlib; telnetlib.Telnet()", False),
+        ("import telnetlib as t; t.Telnet()", False),
+        ("import distutils.util; distutils.util.strtobool('on')", False),
+        ("from distutils.util import strtobool as truth; truth('on')", False),
+        ("from distutils.util import *", False),
+        ("from distutils.util import strtobool, convert_path; convert_path", False),
+    ],
+)
+def test_an_import_that_nothing_uses_can_go(tmp_path, source, unused):
+    (tmp_path / "test_x.py").write_text(source, encoding="utf-8")
+    [finding] = lint_paths([tmp_path]).findings
+    assert (finding.code, finding.hint.startswith("remove the import")) == ("CS302", unused)
+
+
+def test_a_module_of_the_suites_own_is_not_pythons(tmp_path):
+    (tmp_path / "telnetlib.py").touch()
+    (tmp_path / "imp").mkdir()
+    (tmp_path / "imp" / "__init__.py").touch()
+    (tmp_path / "test_x.py").write_text("import telnetlib\nfrom imp import x\nimport asyncore\n", encoding="utf-8")
+    assert [(each.code, each.line) for each in lint_paths([tmp_path]).findings] == [("CS302", 3)]
 
 
 def test_an_import_that_is_tried_is_no_mistake(lint):

@@ -16,12 +16,11 @@ from cs_matrix_pytest.cli import main
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.selection.nose_command import is_nose_command, translate
 
-INIT = "cs-matrix env init lab.cfg"
 MARVIN = "nosetests --with-marvin --marvin-config=lab.cfg"
 
 
 def pytest_line(nose: str) -> str:
-    return translate(nose).commands[-1]
+    return translate(nose).command
 
 
 @pytest.mark.parametrize(
@@ -64,9 +63,24 @@ def pytest_line(nose: str) -> str:
         ("nosetests -w suites a.py:TestA b", "pytest suites/a.py::TestA suites/b"),
         ("nosetests --wher=suites", "pytest suites"),
         ("nosetests \\\n  -s \\\n  x.py", "pytest -s x.py"),
-        (f"{MARVIN} -s x.py", "pytest --cs-env=lab -s x.py"),
-        (f"{MARVIN} --deploy", "pytest --cs-env=lab --cs-deploy"),
-        (f"{MARVIN} --load", "pytest --cs-env=lab"),
+        ("nosetests --with-marvin", "pytest --with-marvin"),
+        (f"{MARVIN} -s x.py", "pytest --with-marvin --marvin-config=lab.cfg -s x.py"),
+        (f"{MARVIN} --deploy", "pytest --with-marvin --marvin-config=lab.cfg --deploy"),
+        (f"{MARVIN} --load", "pytest --with-marvin --marvin-config=lab.cfg"),
+        (f"{MARVIN} --zone z1 --hyper=KVM", "pytest --with-marvin --marvin-config=lab.cfg --zone=z1 --hypervisor=KVM"),
+        (f"{MARVIN} --zone=", "pytest --with-marvin --marvin-config=lab.cfg --zone="),
+        (
+            "nosetests -s --zone=z1 --log-folder-path '/my logs' --with-marvin --marvin-config 'a b/c d.cfg'",
+            "pytest --with-marvin --zone=z1 '--log-folder-path=/my logs' '--marvin-config=a b/c d.cfg' -s",
+        ),
+        (
+            "nosetests --with-marvin --marvin-config=labs/$hv.cfg --hypervisor=$hv $file",
+            "pytest --with-marvin --marvin-config=labs/$hv.cfg --hypervisor=$hv $file",
+        ),
+        (
+            'nosetests --with-marvin --marvin-config="$LABS/{{ env_name }}-cfg" "$file" \'$x\'',
+            'pytest --with-marvin --marvin-config="$LABS"/"{{ env_name }}"-cfg "$file" \'$x\'',
+        ),
     ],
 )
 def test_the_pytest_line(nose, expected):
@@ -75,34 +89,11 @@ def test_the_pytest_line(nose, expected):
 
 
 @pytest.mark.parametrize(
-    ("nose", "commands"),
-    [
-        (MARVIN, (INIT, "pytest --cs-env=lab")),
-        ("nosetests --with-marvin", ("cs-matrix env init ./datacenter.cfg", "pytest --cs-env=datacenter")),
-        (
-            "nosetests --with-marvin --marvin-config 'a b/c d.cfg'",
-            ("cs-matrix env init 'a b/c d.cfg'", "pytest '--cs-env=c d'"),
-        ),
-        (
-            "nosetests --with-marvin --marvin-config=labs/$hv.cfg $file",
-            ("cs-matrix env init labs/$hv.cfg", "pytest --cs-env=$hv $file"),
-        ),
-        (
-            'nosetests --with-marvin --marvin-config="$LABS/{{ env_name }}-cfg" "$file" \'$x\'',
-            ('cs-matrix env init "$LABS"/"{{ env_name }}"-cfg', 'pytest --cs-env="{{ env_name }}"-cfg "$file" \'$x\''),
-        ),
-    ],
-)
-def test_a_marvin_config_becomes_an_environment(nose, commands):
-    assert translate(nose).commands == commands
-
-
-@pytest.mark.parametrize(
     ("nose", "warning"),
     [
-        (f"{MARVIN} --zone=z1", "--zone=z1: say it in cs-environments.yaml, `zone: z1`"),
-        (f"{MARVIN} --hypervisor=kvm", "--hypervisor=kvm: say it in cs-environments.yaml, `hypervisor: {{type: kvm}}`"),
-        (f"{MARVIN} --log-folder-path=/tmp/x", "--log-folder-path=/tmp/x: no equivalent"),
+        (f"{MARVIN} --result-log=x", "--result-log=x: no equivalent"),
+        ("nosetests --zone=z1 --deploy", "--zone=z1: left out, without --with-marvin"),
+        ("nosetests --zone=z1 --deploy", "--deploy: left out, without --with-marvin"),
         ("nosetests --process-timeout=60", "--process-timeout=60: needs pytest-timeout"),
         ("nosetests --with-coverage", "needs pytest-cov"),
         ("nosetests --exclude=x.*", "--exclude=x.*: no equivalent"),
@@ -117,7 +108,6 @@ def test_a_marvin_config_becomes_an_environment(nose, commands):
         ("nosetests x.py 2>&1 | tee log", "left out, it is not nose's: 2>&1 | tee log"),
         ("docker run --rm image nosetests x.py", "left out, it is not nose's: docker run --rm image"),
         ("nosetests --marvin-config=x.cfg", "--marvin-config=x.cfg: left out, without --with-marvin"),
-        ("nosetests --with-marvin --marvin-config=$CFG", "put the name of $CFG, without its folder"),
         ("nosetests a.b.c", "a.b.c: taken for the name of a module"),
     ],
 )
@@ -131,16 +121,12 @@ def test_upstreams_own_line():
         "--marvin-config=setup/dev/advdualzone.cfg test/integration/$suite.py -s "
         "-a tags=advanced,required_hardware=false --zone=zim1 --hypervisor=simulator || true ;"
     )
-    assert translate(line).commands == (
-        "cs-matrix env init setup/dev/advdualzone.cfg",
-        "pytest --cs-env=advdualzone --junitxml=integration-test-results/$suite.xml -s "
-        "--attr tags=advanced,required_hardware=false test/integration/$suite.py",
+    assert translate(line).command == (
+        "pytest --with-marvin --marvin-config=setup/dev/advdualzone.cfg --zone=zim1 --hypervisor=simulator "
+        "--junitxml=integration-test-results/$suite.xml -s "
+        "--attr tags=advanced,required_hardware=false test/integration/$suite.py"
     )
-    assert [said.partition(":")[0] for said in translate(line).warnings] == [
-        "left out, it is not nose's",
-        "--zone=zim1",
-        "--hypervisor=simulator",
-    ]
+    assert [said.partition(":")[0] for said in translate(line).warnings] == ["left out, it is not nose's"]
 
 
 @pytest.mark.parametrize(
@@ -177,10 +163,10 @@ def test_the_command(capsys, words):
 
 
 def test_warnings_are_not_in_the_way(capsys):
-    assert main(["translate", f"{MARVIN} --zone=z1"]) == 0
+    assert main(["translate", f"{MARVIN} --client-log=x"]) == 0
     shown = capsys.readouterr()
-    assert shown.out == f"{INIT}\npytest --cs-env=lab\n"
-    assert shown.err.startswith("cs-matrix: warning: --zone=z1: ")
+    assert shown.out == "pytest --with-marvin --marvin-config=lab.cfg\n"
+    assert shown.err.startswith("cs-matrix: warning: --client-log=x: ")
 
 
 def test_a_script(capsys, tmp_path):
@@ -214,8 +200,10 @@ def test_the_line_is_one_that_pytest_takes(tmp_path):
     nose = (
         "nosetests -v -x -s --with-xunit -a tags=smoke -A tags --processes=2 --logging-level=INFO --failed --collect-only "
         "--nologcapture --xunit-testsuite-name=n --with-timer --logging-format='%(message)s' --logging-datefmt=%H --verbosity=0 "
-        "--with-doctest -P --process-restartworker"
+        "--with-doctest -P --process-restartworker --with-marvin --marvin-config=lab.cfg --zone=z --hypervisor=kvm --deploy "
+        "--log-folder-path=logs"
     )
+    (tmp_path / "lab.cfg").write_text('{"mgtSvr": [{"mgtSvrIp": "127.0.0.1"}]}', encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(pytest_line(nose))],

@@ -11,13 +11,18 @@ import sys
 import pytest
 
 from cs_matrix_pytest.matrix.native import cs_api_client, cs_env, cs_test_client
-from cs_matrix_pytest.options import add_options, read_options
+from cs_matrix_pytest.options import add_nose_options, add_options, read_options
 
 __all__ = ["cs_api_client", "cs_env", "cs_test_client"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    add_nose_options(parser, args)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -38,6 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from cs_matrix_pytest.matrix.on_demand import install
 
         install(config, options)
+    lists = config.option.cs_list_tags or config.option.cs_list_features
+    if options.environments or options.attr or options.eval_attr or lists:
+        from cs_matrix_pytest.matrix.suite_files import SuiteFiles
+
+        config.pluginmanager.register(SuiteFiles(config), "cs_matrix_suites")
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
@@ -53,7 +63,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     option = config.option
     # Without an expression only Marvin's classes need a hand, and they have imported it.
-    if option.attr or option.eval_attr or "marvin" in sys.modules or option.cs_env or config.getini("cs_env"):
+    environments = option.cs_env or option.with_marvin or config.getini("cs_env")
+    if option.attr or option.eval_attr or "marvin" in sys.modules or environments:
         from cs_matrix_pytest.matrix.collection import arrange
 
         arrange(items, config)

@@ -15,32 +15,10 @@ from cs_matrix_pytest.commands.tables import print_table
 from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
 from cs_matrix_pytest.marvin_bridge.generated_api import is_generated, tree_of
 from cs_matrix_pytest.marvin_bridge.locate import Marvin, locate
+from cs_matrix_pytest.marvin_bridge.missing_modules import DISTRIBUTIONS
+from cs_matrix_pytest.marvin_bridge.removed_python import REMOVED_MODULES
 
 _COLUMNS = ("what", "state", "details")
-
-_INSTALLED_AS = {
-    "Crypto": "pycryptodome",
-    "OpenSSL": "pyopenssl",
-    "XenAPI": "XenAPI",
-    "ddt": "ddt",
-    "dfs_sdk": "dfs_sdk",
-    "dns": "dnspython",
-    # Its own requirement, pycrypto, cannot be built on Python 3.11 and newer; pycryptodome stands in for that.
-    "ipmisim": "--no-deps ipmisim pycryptodome",
-    "kubernetes": "kubernetes",
-    "lxml": "lxml",
-    "mysql": "mysql-connector-python",
-    "netaddr": "netaddr",
-    "paramiko": "paramiko",
-    "pyVim": "pyvmomi",
-    "pyVmomi": "pyvmomi",
-    "pytz": "pytz",
-    "requests": "requests",
-    "retries": "retries",
-    "solidfire": "solidfire-sdk-python",
-    "urllib3": "urllib3",
-}
-"""Import name → what pip is to install. For a name that is not here nothing is proposed: it could be anyone's package."""
 
 _MEND = {
     "4.4.0": 'pip install "cs-matrix-pytest[marvin]"',
@@ -64,26 +42,7 @@ _ANY_IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]+import[ \t]|import[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]*(?:as[ \t]|[,;#]|$))",
     re.MULTILINE,
 )
-_ONCE_BUILT_IN = frozenset(
-    [
-        "ConfigParser",
-        "HTMLParser",
-        "Queue",
-        "StringIO",
-        "asynchat",
-        "asyncore",
-        "cPickle",
-        "commands",
-        "distutils",
-        "httplib",
-        "imp",
-        "sets",
-        "telnetlib",
-        "thread",
-        "urllib2",
-        "urlparse",
-    ]
-)
+_ONCE_BUILT_IN = frozenset({*REMOVED_MODULES, "HTMLParser", "cPickle", "sets", "thread"})
 """Modules of older Pythons' own library: never a package to install."""
 
 _NOT_CHECKED = frozenset(("marvin", "nose"))
@@ -171,7 +130,7 @@ def _nose() -> Row:
 def _module(name: str, why: str, *, bad: bool) -> Row:
     if _there(name):
         return Row(name, _version(name), why)
-    package = _INSTALLED_AS.get(name)
+    package = DISTRIBUTIONS.get(name)
     mend = f"pip install {package}" if package else "no package on PyPI is known to be it"
     return Row(name, "missing", f"{why}: {mend}", bad)
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the commands, and on stderr what has no equivalent. Raises UserError: no nose line to translate."""
+    """Print the pytest line, and on stderr what has no equivalent. Raises UserError: no nose line to translate."""
     if args.file is None:
         if not args.nose:
             raise UserError("nothing to translate", hint='write it as: cs-matrix translate "nosetests -a tags=smoke …"')
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(translation: Translation, place: str = "") -> None:
-    print(*translation.commands, sep="\n", flush=True)
+    print(translation.command, flush=True)
     for warning in translation.warnings:
         print(f"cs-matrix: warning: {place}{warning}", file=sys.stderr, flush=True)
 

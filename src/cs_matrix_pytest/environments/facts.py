@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from cs_matrix_pytest.environments.model import Context, Environment, Hypervisor, Storage
+from cs_matrix_pytest.environments.model import UNKNOWN, Context, Environment, Hypervisor, Storage
+
+HYPERVISOR = "hypervisor"
+FACTS = frozenset({HYPERVISOR, "hypervisor version", "networking", "storage scope", "storage protocol"})
+"""The facts that a server can contradict."""
 
 SAME_HYPERVISOR = {"xcpng": "xenserver", "xcp-ng": "xenserver", "xen": "xenserver", "esxi": "vmware"}
 """Names that people use for a hypervisor → what CloudStack calls it."""
@@ -35,11 +39,14 @@ class Facts:
     hosts_total: int = 0
 
 
-def merge_facts(environment: Environment, facts: Facts) -> tuple[Environment, list[str]]:
-    """The environment with what the live server said, and a warning for each fact in which file and server differ.
+def merge_facts(
+    environment: Environment, facts: Facts, said_by: str = "the environments file", said: frozenset[str] = FACTS
+) -> tuple[Environment, list[str]]:
+    """The environment with what the live server said, and a warning for each fact in which the two differ.
 
-    The server wins, except that a version of the file which merely says less (``ubuntu24`` for Ubuntu 24.04) stays:
-    it is how labs make their results comparable.
+    `said_by` names where the environment's facts are from, for the warnings; `said` are those (of `FACTS`) that deserve
+    one. The server wins, except that a version of the environment which merely says less (``ubuntu24`` for Ubuntu 24.04)
+    stays: it is how labs make their results comparable.
     """
     context = environment.context
     hypervisor = _hypervisor(context.hypervisor, facts.hypervisors)
@@ -47,8 +54,9 @@ def merge_facts(environment: Environment, facts: Facts) -> tuple[Environment, li
     networking = facts.networking or context.networking
     merged = replace(context, hypervisor=hypervisor, networking=networking, storage=storage)
     warnings = [
-        f"{environment.name}: the environments file says {fact} {said}, the server {found}; the server's counts"
-        for fact, said, found in _differences(context, merged)
+        f"{environment.name}: {said_by} says {fact} {before}, the server {found}; the server's counts"
+        for fact, before, found in _differences(context, merged)
+        if fact in said
     ]
     zone = facts.zone or environment.zone
     return replace(environment, context=merged, zone=zone), warnings
@@ -56,14 +64,16 @@ def merge_facts(environment: Environment, facts: Facts) -> tuple[Environment, li
 
 def _differences(said: Context, found: Context) -> list[tuple[str, str, str]]:
     facts = (
-        ("hypervisor", said.hypervisor.type, found.hypervisor.type),
+        (HYPERVISOR, said.hypervisor.type, found.hypervisor.type),
         ("hypervisor version", said.hypervisor.version, found.hypervisor.version),
         ("networking", said.networking, found.networking),
         ("storage scope", said.storage.scope, found.storage.scope),
         ("storage protocol", said.storage.protocol, found.storage.protocol),
     )
-    # What the file left open is no difference.
-    return [(name, before, after or "none") for name, before, after in facts if before is not None and before != after]
+    # What was left open is no difference.
+    return [
+        (name, before, after or "none") for name, before, after in facts if before and before not in (UNKNOWN, after)
+    ]
 
 
 def _hypervisor(said: Hypervisor, found: tuple[Hypervisor, ...]) -> Hypervisor:

@@ -9,6 +9,8 @@ from typing import Any
 
 NETWORKING = ("basic", "advanced", "advanced-sg")
 STORAGE_SCOPES = ("local", "shared", "mixed")
+UNKNOWN = "unknown"
+"""A fact that nothing says: a hypervisor's type, a networking."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Context:
         hypervisor = data.get("hypervisor") or {}
         storage = data.get("storage") or {}
         return cls(
-            hypervisor=Hypervisor(hypervisor.get("type") or "unknown", hypervisor.get("version")),
-            networking=data.get("networking") or "unknown",
+            hypervisor=Hypervisor(hypervisor.get("type") or UNKNOWN, hypervisor.get("version")),
+            networking=data.get("networking") or UNKNOWN,
             storage=Storage(storage.get("scope") or "shared", storage.get("protocol")),
             management_os=data.get("management_os"),
             extras=tuple(sorted(data.get("extras") or ())),

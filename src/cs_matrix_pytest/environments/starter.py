@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from cs_matrix_pytest.environments.configured import configured_context, environment_name, zones_of
 from cs_matrix_pytest.environments.marvin_config import load_marvin_config
 from cs_matrix_pytest.environments.masking import secret_paths
+from cs_matrix_pytest.environments.model import UNKNOWN
 
 _HEADER = """\
 # The CloudStack deployments that tests can run against.
@@ -20,7 +21,6 @@ version: 1
 
 environments:
 """
-_UNKNOWN = "unknown"
 
 
 def starter_file(configs: Sequence[Path], folder: Path) -> str:
@@ -40,7 +40,7 @@ def _names(configs: Sequence[Path]) -> list[str]:
     wanted = [path.stem if stems[path.stem] == 1 else f"{path.resolve().parent.name}-{path.stem}" for path in configs]
     names: list[str] = []
     for word in wanted:
-        name = re.sub(r"[^A-Za-z0-9._+-]+", "-", word).lstrip("._+-") or "environment"
+        name = environment_name(word)
         number = 2
         unique = name
         while unique in names:
@@ -51,46 +51,18 @@ def _names(configs: Sequence[Path]) -> list[str]:
 
 
 def _entry(name: str, path: Path, config: Mapping[str, Any], folder: Path) -> str:
-    zones = config.get("zones") or [{}]
-    zone = zones[0]
-    hypervisor = _hypervisor(zone, config)
+    zone = next(iter(zones_of(config)), {})
+    context = configured_context(config, zone)
+    hypervisor, storage = context.hypervisor.type, context.storage
     lines = [f"  {name}:", f"    marvin_config: {_scalar(os.path.relpath(path, folder))}"]
     if zone.get("name"):
         lines.append(f"    zone: {_scalar(str(zone['name']))}")
-    hint = "the configuration does not say: kvm, vmware …?" if hypervisor == _UNKNOWN else "add its version: ubuntu24 …"
+    hint = "the configuration does not say: kvm, vmware …?" if hypervisor == UNKNOWN else "add its version: ubuntu24 …"
     lines.append(f"    hypervisor: {{type: {_scalar(hypervisor)}}}  # {hint}")
-    lines.append(f"    networking: {_networking(zone)}")
-    scope, protocol = _storage(zone)
-    lines.append(f"    storage: {{scope: {scope}{f', protocol: {_scalar(protocol)}' if protocol else ''}}}")
+    lines.append(f"    networking: {context.networking}")
+    protocol = f", protocol: {_scalar(storage.protocol)}" if storage.protocol else ""
+    lines.append(f"    storage: {{scope: {storage.scope}{protocol}}}")
     return "\n".join([*lines, *_secret_suggestions(name, config)]) + "\n"
-
-
-def _hypervisor(zone: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Of the zone's first cluster, as Marvin takes it, else of the management server."""
-    found = [cluster.get("hypervisor") for cluster in _clusters(zone)] + [config["mgtSvr"][0].get("hypervisor")]
-    return str(next(filter(None, found), _UNKNOWN)).lower()
-
-
-def _networking(zone: Mapping[str, Any]) -> str:
-    kind = str(zone.get("networktype") or "advanced").lower()
-    return "advanced-sg" if kind == "advanced" and _is_true(zone.get("securitygroupenabled")) else kind
-
-
-def _storage(zone: Mapping[str, Any]) -> tuple[str, str | None]:
-    pools = [pool for holder in (zone, *_clusters(zone)) for pool in holder.get("primaryStorages") or ()]
-    protocols = sorted({urlsplit(str(pool.get("url"))).scheme.lower() for pool in pools if pool.get("url")} - {""})
-    local = _is_true(zone.get("localstorageenabled"))
-    scope = "mixed" if local and pools else "local" if local else "shared"
-    return scope, "+".join(protocols) or None
-
-
-def _clusters(zone: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [cluster for pod in zone.get("pods") or () for cluster in pod.get("clusters") or ()]
-
-
-def _is_true(value: Any) -> bool:
-    """Marvin's configurations have the string as well as the JSON value."""
-    return str(value).lower() == "true"
 
 
 def _secret_suggestions(name: str, config: Mapping[str, Any]) -> Iterable[str]:

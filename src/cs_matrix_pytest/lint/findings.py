@@ -7,6 +7,9 @@ from dataclasses import dataclass
 SEVERITIES = ("error", "warning", "notice")
 """error: a test is lost or breaks; warning: hardly what is meant; notice: good to know. As GitHub calls them."""
 
+MISTAKES = frozenset({"error", "warning"})
+"""The severities that are to be mended; who lints asks for the others."""
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -4,106 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
 from cs_matrix_pytest.lint.findings import Finding
 from cs_matrix_pytest.lint.suite import Module
-
-
-@dataclass(frozen=True)
-class Removal:
-    """The Python without it, and what to use instead."""
-
-    python: str
-    instead: str
-
-
-_ABSTRACT = (
-    "Callable Container Generator Hashable ItemsView Iterable Iterator KeysView Mapping MutableMapping MutableSequence "
-    "MutableSet Sequence Set Sized ValuesView"
-)
-_ABC = {name: Removal("3.10", f"collections.abc.{name}") for name in _ABSTRACT.split()}
-
-REMOVED_MODULES: dict[str, Removal] = {
-    "asynchat": Removal("3.12", "asyncio"),
-    "asyncore": Removal("3.12", "asyncio"),
-    "cgi": Removal("3.13", "urllib.parse and email.message"),
-    "commands": Removal("3.0", "subprocess.getstatusoutput"),
-    "ConfigParser": Removal("3.0", "configparser"),
-    "crypt": Removal("3.13", "hashlib, or passlib from PyPI"),
-    "distutils": Removal("3.12", "shutil and subprocess; setuptools has a distutils of its own"),
-    "distutils.util": Removal(
-        "3.12", 'a function of its own for strtobool: value.lower() in ("y", "yes", "true", "on", "1")'
-    ),
-    "distutils.version": Removal("3.12", "packaging.version"),
-    "httplib": Removal("3.0", "http.client"),
-    "imp": Removal("3.12", "importlib"),
-    "nntplib": Removal("3.13", "a package from PyPI"),
-    "pipes": Removal("3.13", "shlex.quote and subprocess"),
-    "Queue": Removal("3.0", "queue"),
-    "smtpd": Removal("3.12", "aiosmtpd from PyPI"),
-    "StringIO": Removal("3.0", "io.StringIO"),
-    "telnetlib": Removal("3.13", "a socket, or telnetlib3 from PyPI"),
-    "urllib2": Removal("3.0", "urllib.request"),
-    "urlparse": Removal("3.0", "urllib.parse"),
-    "xml.etree.cElementTree": Removal("3.9", "xml.etree.ElementTree"),
-}
-"""By the name that an import gives; a package stands for what is in it."""
-
-REMOVED_NAMES: dict[str, Removal] = {
-    **{f"collections.{name}": removal for name, removal in _ABC.items()},
-    "asyncio.coroutine": Removal("3.11", "async def"),
-    "base64.decodestring": Removal("3.9", "base64.decodebytes"),
-    "base64.encodestring": Removal("3.9", "base64.encodebytes"),
-    "configparser.SafeConfigParser": Removal("3.12", "configparser.ConfigParser"),
-    "gettext.lgettext": Removal("3.11", "gettext.gettext"),
-    "inspect.formatargspec": Removal("3.11", "inspect.signature"),
-    "inspect.getargspec": Removal("3.11", "inspect.getfullargspec"),
-    "locale.format": Removal("3.12", "locale.format_string"),
-    "platform.dist": Removal("3.8", "platform.freedesktop_os_release"),
-    "platform.linux_distribution": Removal("3.8", "platform.freedesktop_os_release"),
-    "random.jumpahead": Removal("3.0", "another seed"),
-    "ssl.match_hostname": Removal("3.12", "SSLContext.check_hostname"),
-    "ssl.wrap_socket": Removal("3.12", "ssl.SSLContext.wrap_socket"),
-    "string.letters": Removal("3.0", "string.ascii_letters"),
-    "string.maketrans": Removal("3.0", "str.maketrans"),
-    "time.clock": Removal("3.8", "time.perf_counter"),
-    "types.ListType": Removal("3.0", "list"),
-    "types.StringType": Removal("3.0", "str"),
-    "unittest._TextTestResult": Removal("3.12", "unittest.TextTestResult"),
-    "unittest.findTestCases": Removal("3.13", "unittest.TestLoader.loadTestsFromModule"),
-    "unittest.makeSuite": Removal("3.13", "unittest.TestLoader.loadTestsFromTestCase"),
-    "urllib.quote": Removal("3.0", "urllib.parse.quote"),
-    "urllib.unquote": Removal("3.0", "urllib.parse.unquote"),
-    "urllib.urlencode": Removal("3.0", "urllib.parse.urlencode"),
-    "urllib.urlopen": Removal("3.0", "urllib.request.urlopen"),
-}
-"""By module and name."""
-
-REMOVED_METHODS: dict[str, Removal] = {
-    "assertAlmostEquals": Removal("3.12", "assertAlmostEqual"),
-    "assertDictContainsSubset": Removal("3.12", "assertEqual(actual, {**actual, **expected})"),
-    "assertEquals": Removal("3.12", "assertEqual"),
-    "assertItemsEqual": Removal("3.0", "assertCountEqual"),
-    "assertNotAlmostEquals": Removal("3.12", "assertNotAlmostEqual"),
-    "assertNotEquals": Removal("3.12", "assertNotEqual"),
-    "assertNotRegexpMatches": Removal("3.12", "assertNotRegex"),
-    "assertRaisesRegexp": Removal("3.12", "assertRaisesRegex"),
-    "assertRegexpMatches": Removal("3.12", "assertRegex"),
-    "assert_": Removal("3.12", "assertTrue"),
-    "failIf": Removal("3.12", "assertFalse"),
-    "failIfEqual": Removal("3.12", "assertNotEqual"),
-    "failUnless": Removal("3.12", "assertTrue"),
-    "failUnlessEqual": Removal("3.12", "assertEqual"),
-    "failUnlessRaises": Removal("3.12", "assertRaises"),
-    "has_key": Removal("3.0", "`in`"),
-    "isAlive": Removal("3.9", "is_alive"),
-    "iteritems": Removal("3.0", "items"),
-    "iterkeys": Removal("3.0", "keys"),
-    "itervalues": Removal("3.0", "values"),
-    "readfp": Removal("3.12", "read_file"),
-}
-"""Methods whose name alone tells, called on whatever."""
+from cs_matrix_pytest.marvin_bridge.removed_python import REMOVED_METHODS, REMOVED_NAMES, Removal, removed_module
 
 
 def check_python(module: Module) -> Iterator[Finding]:
@@ -112,7 +18,7 @@ def check_python(module: Module) -> Iterator[Finding]:
     tried = _tried(module)
     for node in module.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom) and node not in tried:
-            yield from _imports(module.file, node)
+            yield from _imports(module, node)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in given:
             name = f"{given[node.value.id]}.{node.attr}"
             if name in REMOVED_NAMES:
@@ -123,21 +29,30 @@ def check_python(module: Module) -> Iterator[Finding]:
             yield from _skips(module.file, node)
 
 
-def _imports(file: str, node: ast.Import | ast.ImportFrom) -> Iterator[Finding]:
+def _imports(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[Finding]:
+    given: dict[str, list[str]]  # what an import asks for → the names that the module has of it
     if isinstance(node, ast.ImportFrom):
         if node.level or not node.module:
             return
-        modules = [node.module]
+        given = {node.module: [alias.asname or alias.name for alias in node.names]}
         for alias in node.names:
             name = f"{node.module}.{alias.name}"
             if name in REMOVED_NAMES:
-                yield _removed(file, node, "CS301", name, REMOVED_NAMES[name])
+                yield _removed(module.file, node, "CS301", name, REMOVED_NAMES[name])
     else:
-        modules = [alias.name for alias in node.names]
-    for module in modules:
-        removal = REMOVED_MODULES.get(module) or REMOVED_MODULES.get(module.partition(".")[0])
-        if removal is not None:
-            yield _removed(file, node, "CS302", f"the module {module}", removal)
+        given = {alias.name: [alias.asname or alias.name.partition(".")[0]] for alias in node.names}
+    for name, bound in given.items():
+        removal = removed_module(name)
+        if removal is not None and not _lies_beside(module.file, name.partition(".")[0]):
+            found = _removed(module.file, node, "CS302", f"the module {name}", removal)
+            unused = "*" not in bound and module.words.isdisjoint(bound)
+            yield replace(found, hint="remove the import: nothing here uses it") if unused else found
+
+
+def _lies_beside(file: str, name: str) -> bool:
+    """True for a module or package of the suite's own, whatever Python once had under its name."""
+    folder = Path(file).parent
+    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
 
 
 def _removed(file: str, node: ast.expr | ast.stmt, code: str, name: str, removal: Removal) -> Finding:
@@ -147,7 +62,7 @@ def _removed(file: str, node: ast.expr | ast.stmt, code: str, name: str, removal
         line,
         node.col_offset + 1,
         code,
-        f"{name} is not in Python {removal.python} and newer",
+        removal.about(name),
         f"use {removal.instead}",
     )
 

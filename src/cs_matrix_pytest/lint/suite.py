@@ -65,6 +65,11 @@ class Module:
         return tuple(ast.walk(self.tree))
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The names that its code uses."""
+        return frozenset(node.id for node in self.nodes if isinstance(node, ast.Name))
+
+    @cached_property
     def suites(self) -> tuple[Suite, ...]:
         """Its classes with tests, in their order."""
         classes = {node.name: node for node in self.nodes if isinstance(node, ast.ClassDef)}

@@ -76,11 +76,29 @@ class Connection:
         self._run_log.started(test_name, description)
 
     def after_test(
-        self, test_name: str, outcome: AttemptOutcome, seconds: float, error_text: str | None = None
+        self,
+        test_name: str,
+        outcome: AttemptOutcome,
+        seconds: float,
+        error_text: str | None = None,
+        error: BaseException | None = None,
     ) -> None:
-        """After a test: its lines in results.txt and in the log. ``error_text``: the failure, or why it was skipped."""
-        text = without_secrets(error_text, self._mask) if error_text is not None else None
-        self._run_log.finished(test_name, outcome, seconds, text)
+        """After a test: its lines in results.txt and in the log.
+
+        ``error_text``: the failure in short, or why it was skipped; ``error``: the failure, for its traceback.
+        """
+        self._run_log.finished(test_name, outcome, seconds, error_text, error)
+
+    def after_class_part(
+        self,
+        cls: type[Any],
+        part: str,
+        outcome: AttemptOutcome,
+        error_text: str | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """After a class's set-up or tear-down that went wrong, or skipped the class: its lines, once for each ``part``."""
+        self._run_log.class_ended(cls, part, outcome, error_text, error)
 
     def take_trace(self) -> TestTrace:
         """What Marvin did since the last call of this: log lines and API calls, masked."""
@@ -178,7 +196,7 @@ def connect(
         zone=zone,
         hypervisor=hypervisor,
         _recorder=recorder,
-        _run_log=RunLog(logger, results, working, folder),
+        _run_log=RunLog(logger, results, working, folder, mask),
         _mask=mask,
     )
 

@@ -36,8 +36,9 @@ def in_environment(original: type) -> type:
     """A subclass of `original` for one environment that looks like `original` in reports, logs and ``super()`` calls.
 
     What is set on it is set on `original`, so that ``cls.zone`` and ``TestX.zone`` are the same; a `ClassState` of
-    before gives `original` back.
+    before gives `original` back. It alone has the methods, such as ``assertEquals``, that newer Pythons have removed.
     """
+    from cs_matrix_pytest.marvin_bridge.removed_python_shim import removed_methods
 
     class InEnvironment(type(original)):  # type: ignore[misc]
         def __setattr__(cls, name: str, value: object) -> None:
@@ -47,7 +48,7 @@ def in_environment(original: type) -> type:
             delattr(original, name)
 
     same = {name: getattr(original, name) for name in ("__module__", "__qualname__", "__doc__")}
-    own: type = InEnvironment(original.__name__, (original,), same)
+    own: type = InEnvironment(original.__name__, (original,), {**removed_methods(original), **same})
     return own
 
 

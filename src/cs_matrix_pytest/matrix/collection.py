@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import TypeGuard
+import functools
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
@@ -13,13 +12,14 @@ from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.class_state import is_marvin_class, is_marvins_own
 from cs_matrix_pytest.matrix.naming import test_id, without_environment
 from cs_matrix_pytest.matrix.plan import PLAN, CsMatrixWarning, Plan, make_plan, why_unused
-from cs_matrix_pytest.matrix.pytest_private import MarvinClass, MarvinTest, Surroundings
+from cs_matrix_pytest.matrix.pytest_private import MarvinClass, MarvinTest, Surroundings, defines_fixtures
+from cs_matrix_pytest.matrix.subject import Subject, SuiteClass
 from cs_matrix_pytest.options import read_options
 
-ENVIRONMENT_ARGUMENT = "cs_env"
+if TYPE_CHECKING:
+    from cs_matrix_pytest.selection.expressions import Selection
 
-# nose's default testMatch: what it takes for a test by name.
-_NOSE_TEST = re.compile(r"(?:^|[\b_./-])[Tt]est")
+ENVIRONMENT_ARGUMENT = "cs_env"
 
 UNFIT = pytest.StashKey[str]()
 """Why an item does not fit its environment."""
@@ -27,7 +27,7 @@ UNFIT = pytest.StashKey[str]()
 UNDECIDED = pytest.StashKey[str]()
 """Why a selection expression has no answer for an item."""
 
-_ATTRIBUTES = pytest.StashKey[dict[str, object]]()
+_SUBJECT = pytest.StashKey[Subject]()
 
 
 def marvin_classes(
@@ -45,21 +45,11 @@ def marvin_classes(
         return None
     if is_marvins_own(obj):
         return []
+    suite_class = SuiteClass(obj, has_fixtures=defines_fixtures(obj))
     return [
-        MarvinClass.of(obj, each, parent=collector, name=name, more_tests=attributed_tests, surroundings=surroundings)
+        MarvinClass.of(suite_class, each, parent=collector, name=name, surroundings=surroundings)
         for each in environments
     ]
-
-
-def attributed_tests(cls: type) -> Iterator[str]:
-    """Methods that nose takes for tests and unittest does not, if ``@attr`` says that they are meant.
-
-    Without it nose's name rule also takes helpers (``do_vpc_test``) for tests.
-    """
-    for name in dir(cls):
-        method = getattr(cls, name, None)
-        if callable(method) and _NOSE_TEST.search(name) and "tags" in getattr(method, "__dict__", {}):
-            yield name
 
 
 def is_marvin_item(item: pytest.Item) -> TypeGuard[pytest.Function]:
@@ -85,17 +75,18 @@ def id_of(item: pytest.Item, environment: Environment) -> str:
     return test_id(item.path, item.config.rootpath, tuple(names))
 
 
-def attributes_of_item(item: pytest.Item) -> dict[str, object]:
-    """The attributes of a test: those of nose's ``@attr``, and for a native test those that its markers say."""
-    found = item.stash.get(_ATTRIBUTES, None)
+def subject_of(item: pytest.Item) -> Subject:
+    """The test that an item runs, the same for its items of all environments if it is one of a Marvin class."""
+    if isinstance(item, MarvinTest):
+        return item.subject
+    found = item.stash.get(_SUBJECT, None)
     if found is None:
-        from cs_matrix_pytest.selection.attributes import attributes_of
         from cs_matrix_pytest.selection.markers import attributes_from_marks
 
         function = item.function if isinstance(item, pytest.Function) else None
-        marked = {} if is_marvin_item(item) else attributes_from_marks(item.iter_markers())
-        found = {**marked, **(attributes_of(function, getattr(item, "cls", None)) if function else {})}
-        item.stash[_ATTRIBUTES] = found
+        marked = None if is_marvin_item(item) else attributes_from_marks(item.iter_markers())
+        found = Subject(function, getattr(item, "cls", None), marked)
+        item.stash[_SUBJECT] = found
     return found
 
 
@@ -117,7 +108,7 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
 
 def mark(items: list[pytest.Item], config: pytest.Config) -> None:
     """Give the tests of Marvin classes their markers, registered first, as ``--strict-markers`` wants."""
-    from cs_matrix_pytest.selection.markers import ATTR_MARKER, ATTR_REGISTRATION, marker_names, marks_for, registration
+    from cs_matrix_pytest.selection.markers import ATTR_MARKER, ATTR_REGISTRATION, registration
 
     marvin_items = [item for item in items if is_marvin_item(item)]
     if not marvin_items:
@@ -126,12 +117,12 @@ def mark(items: list[pytest.Item], config: pytest.Config) -> None:
     if ATTR_MARKER not in known:
         config.addinivalue_line("markers", ATTR_REGISTRATION)
     for item in marvin_items:
-        attributes = attributes_of_item(item)
-        for name in marker_names(attributes):
+        subject = subject_of(item)
+        for name in subject.marker_names:
             if name not in known:
                 known.add(name)
                 config.addinivalue_line("markers", registration(name))
-        for marker in marks_for(attributes):
+        for marker in subject.markers:
             item.add_marker(marker)
 
 
@@ -141,38 +132,40 @@ def deselect(items: list[pytest.Item], plan: Plan, config: pytest.Config) -> Non
         return
     for doubt in (doubt for expression in plan.selection.attr for doubt in expression.doubts):
         config.issue_config_time_warning(CsMatrixWarning(f"--attr: {doubt}"), stacklevel=2)
-    from cs_matrix_pytest.selection.expressions import ExpressionError
-
+    decide = functools.cache(functools.partial(_decide, plan.selection))
     selected: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
-        function = item.function if isinstance(item, pytest.Function) else None
-        marked = None if is_marvin_item(item) else attributes_of_item(item)
-        try:
-            chosen = plan.selection.decide(function, getattr(item, "cls", None), marked)
-        except ExpressionError as error:
-            item.stash[UNDECIDED] = str(error)
-            chosen = True
+        chosen, undecided = decide(subject_of(item))
+        if undecided is not None:
+            item.stash[UNDECIDED] = undecided
         (selected if chosen else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = selected
 
 
+def _decide(selection: Selection, subject: Subject) -> tuple[bool, str | None]:
+    """Whether a test is selected, and why that has no answer, if so: then it is, to say so."""
+    from cs_matrix_pytest.selection.expressions import ExpressionError
+
+    try:
+        return selection.decide(subject.function, subject.cls, subject.marked), None
+    except ExpressionError as error:
+        return True, str(error)
+
+
 def skip_unfit(items: list[pytest.Item], plan: Plan) -> None:
     """Skip what does not fit its environment, with the reason."""
-    from cs_matrix_pytest.selection.applicability import unfit
+    from cs_matrix_pytest.selection.applicability import needs_of, unmet
 
+    needs = functools.cache(lambda subject: needs_of(subject.attributes, plan.rules))
     for item in items:
         environment = environment_of(item)
         if environment is None:
             continue
-        reason = unfit(
-            attributes_of_item(item),
-            environment.context,
-            embedded=environment.embedded,
-            rules=plan.rules,
-            environment=environment.name,
+        reason = unmet(
+            needs(subject_of(item)), environment.context, embedded=environment.embedded, environment=environment.name
         )
         if reason is not None:
             item.stash[UNFIT] = reason

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.environments.masking import Masker
-from cs_matrix_pytest.environments.model import Environment
+from cs_matrix_pytest.environments.model import UNKNOWN, Environment
 from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
 from cs_matrix_pytest.matrix.plan import Plan
 
@@ -34,14 +34,26 @@ _ADDED_TO_MARVIN = ("cs_matrix_pytest.marvin_bridge.port44.additions",)
 class EnvironmentSession:
     """The live side of one environment. Nothing is contacted before it is needed."""
 
-    def __init__(self, environment: Environment, plan: Plan, masker: Masker, trouble: str | None = None) -> None:
-        """`trouble` is why the environment was found unusable before the first test, if it was."""
+    def __init__(
+        self,
+        environment: Environment,
+        plan: Plan,
+        masker: Masker,
+        trouble: str | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """`trouble` is why the environment was found unusable before the first test, if it was.
+
+        `connection` is that of its deployment, if it was deployed: as under nose, its tests go on with it.
+        """
         self.environment = environment
         self._plan = plan
         self._masker = masker
         self._resources = ExitStack()
         self._connection: Connection | None = None
         self._simulator: Simulator | None = None
+        if connection is not None:
+            self._connection = self._kept(connection)
         self._trouble = trouble
         self._doubted = trouble is not None
         self._patient_until = 0.0
@@ -132,7 +144,6 @@ class EnvironmentSession:
     def _connect(self) -> Connection:
         from cs_matrix_pytest.environments.marvin_config import write_private
         from cs_matrix_pytest.marvin_bridge.connect import connect
-        from cs_matrix_pytest.simulator.hypervisors import api_name
 
         environment = self.environment
         assert self._plan.marvin is not None
@@ -144,11 +155,14 @@ class EnvironmentSession:
                 self._plan.marvin,
                 path,
                 zone=environment.zone,
-                hypervisor=api_name(environment.context.hypervisor.type),
-                log_folder=self._plan.options.report if environment.embedded else None,
+                hypervisor=_hypervisor(environment, self._plan),
+                log_folder=self._plan.options.report if environment.embedded else _log_folder(self._plan),
                 deploy=environment.embedded and environment.marvin_config is not None,
                 mask=self._masker.mask,
             )
+        return self._kept(connection)
+
+    def _kept(self, connection: Connection) -> Connection:
         self._resources.callback(connection.close, echo=lambda _: None)
         _hide_from_capture(connection.logger)
         return connection
@@ -200,14 +214,40 @@ def _hide_from_capture(logger: logging.Logger) -> None:
         del registry[name]
 
 
-def deploy(environment: Environment, plan: Plan, masker: Masker) -> None:
+def _hypervisor(environment: Environment, plan: Plan) -> str | None:
+    """What Marvin is told: nose's option as it was written, else the API's name; None leaves it to Marvin."""
+    from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
+
+    if plan.options.nose and plan.options.nose.hypervisor:
+        return plan.options.nose.hypervisor
+    kind = environment.context.hypervisor.type
+    if kind == UNKNOWN:
+        return None
+    facts = hypervisor_facts(kind)
+    # Upstream runs CloudStack's simulator with --hypervisor=simulator, and suites compare with just that.
+    return facts.name.lower() if facts.simulated else facts.name
+
+
+def _log_folder(plan: Plan) -> Path | None:
+    return plan.options.nose.log_folder if plan.options.nose else None
+
+
+def deploy(environment: Environment, plan: Plan, masker: Masker) -> Connection:
     """Have Marvin deploy a lab's data centre from its configuration. Raises EnvironmentUnusable, UserError."""
     from cs_matrix_pytest.environments.marvin_config import write_private
     from cs_matrix_pytest.marvin_bridge.connect import connect
 
     assert plan.marvin is not None
     with write_private(plan.configs[environment.name].config) as path:
-        connect(plan.marvin, path, zone=environment.zone, deploy=True, mask=masker.mask).close(echo=lambda _: None)
+        return connect(
+            plan.marvin,
+            path,
+            zone=environment.zone,
+            hypervisor=_hypervisor(environment, plan),
+            log_folder=_log_folder(plan),
+            deploy=True,
+            mask=masker.mask,
+        )
 
 
 @dataclass(frozen=True)
@@ -222,7 +262,7 @@ class Look:
 
 def look_at(environment: Environment, plan: Plan) -> Look:
     """Ask a lab for its facts."""
-    from cs_matrix_pytest.environments.facts import merge_facts
+    from cs_matrix_pytest.environments.facts import HYPERVISOR, merge_facts
     from cs_matrix_pytest.environments.probe import probe
 
     try:
@@ -233,5 +273,10 @@ def look_at(environment: Environment, plan: Plan) -> Look:
         wanted = f"no zone {environment.zone!r}" if environment.zone else "not the zone of its configuration"
         trouble = f"{facts.url} has {wanted}; zones there: {', '.join(facts.zones) or 'none'}"
         return Look(environment, facts.acs_version, trouble=trouble)
-    merged, warnings = merge_facts(environment, facts)
+    if plan.options.nose:
+        # The hypervisor somebody may have said on purpose; the rest is how the zone was once deployed.
+        said_by = f"--hypervisor or {plan.options.nose.config.name}"
+        merged, warnings = merge_facts(environment, facts, said_by, frozenset({HYPERVISOR}))
+    else:
+        merged, warnings = merge_facts(environment, facts)
     return Look(merged, facts.acs_version, tuple(warnings))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.marvin_bridge.missing_modules import mend_in
 from cs_matrix_pytest.matrix import collection, lifecycle, running
 from cs_matrix_pytest.matrix.marvin import API_OF_CONTROLLER
-from cs_matrix_pytest.matrix.recorder import Recorder
+from cs_matrix_pytest.matrix.recorder import Recorder, cause_of
+from cs_matrix_pytest.matrix.removed_uses import RemovedUses
 from cs_matrix_pytest.matrix.session import MatrixSession
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ class MatrixHooks:
     def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
         running.mask_report(report, self._session.masker)
+        if report.failed and (mend := mend_in(cause_of(report.longreprtext))):
+            report.sections.append(("to do", mend))
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -83,6 +88,26 @@ class MatrixHooks:
         from cs_matrix_pytest.matrix.scheduling import make_scheduler
 
         return make_scheduler(config, log, frozenset(each.name for each in self._session.environments))
+
+
+class RemovedUsesHooks:
+    """In every process of a session with environments: what Python removed and suites still use."""
+
+    def __init__(self, uses: RemovedUses) -> None:
+        self._uses = uses
+
+    @pytest.hookimpl(tryfirst=True)  # the first to answer keeps the others from hearing of it
+    def pytest_pycollect_makemodule(self, module_path: Path) -> None:
+        self._uses.collect(module_path)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._uses.take(getattr(node, "workeroutput", {}))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        # Last, as the session is closed: a tearDownClass can use what is gone, too.
+        self._uses.report(session)
 
 
 class RecordingHooks:

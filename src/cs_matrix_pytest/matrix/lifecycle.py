@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 def start(config: pytest.Config, options: Options) -> None:
     """Set up the session: everything that can be wrong without asking a server is found here, as a usage error."""
-    from cs_matrix_pytest.matrix.hooks import MatrixHooks, RecordingHooks
+    from cs_matrix_pytest.matrix.hooks import MatrixHooks, RecordingHooks, RemovedUsesHooks
     from cs_matrix_pytest.matrix.recorder import Recorder
+    from cs_matrix_pytest.matrix.removed_uses import RemovedUses
     from cs_matrix_pytest.selection.markers import registrations
 
     try:
@@ -34,11 +35,14 @@ def start(config: pytest.Config, options: Options) -> None:
         assert plan.marvin is not None
         make_importable(plan.marvin)
         config.add_cleanup(make_unimportable)
+        uses = RemovedUses(plan.marvin, options.source)
+        config.add_cleanup(uses.close)
         config.add_cleanup(session.close)
         config.add_cleanup(keep_secrets_from(_URL_LOGGER, session.masker))
         for line in registrations(plan.rules):
             config.addinivalue_line("markers", line)
         config.pluginmanager.register(MatrixHooks(session), "cs_matrix_hooks")
+        config.pluginmanager.register(RemovedUsesHooks(uses), "cs_matrix_removed_uses")
         handout = getattr(config, "workerinput", {}).get("cs_matrix")
         if handout is not None:
             session.take(handout)

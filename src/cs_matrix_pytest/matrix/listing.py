@@ -10,7 +10,7 @@ import pytest
 from cs_matrix_pytest.environments.file import open_environments
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import UserError
-from cs_matrix_pytest.matrix.collection import attributes_of_item, environment_of, is_marvin_item
+from cs_matrix_pytest.matrix.collection import environment_of, is_marvin_item, subject_of
 from cs_matrix_pytest.matrix.naming import test_id
 from cs_matrix_pytest.matrix.pytest_private import run_collected
 from cs_matrix_pytest.options import read_options
@@ -39,7 +39,7 @@ def list_tags(items: Iterable[pytest.Item]) -> list[str]:
     tests: dict[str, dict[str, object]] = {}
     for item in items:
         if is_marvin_item(item) or environment_of(item) is not None:
-            tests.setdefault(item.nodeid.partition("[")[0], attributes_of_item(item))
+            tests.setdefault(item.nodeid.partition("[")[0], subject_of(item).attributes)
     return render(tag_table(tests.values()))
 
 

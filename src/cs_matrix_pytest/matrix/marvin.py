@@ -40,6 +40,10 @@ def find_marvin(config: pytest.Config, options: Options) -> Marvin:
 
 
 def _named(name: str, options: Options) -> Environment:
+    if options.nose and name in options.environments:
+        from cs_matrix_pytest.environments.unnamed import unnamed_environment
+
+        return unnamed_environment(options.nose.config)
     from cs_matrix_pytest.environments.file import open_environments
 
     chosen = open_environments(options.environments_file, *options.search_from).select([name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath
 
 _SUITES = ("test", "integration")
@@ -40,3 +41,12 @@ def split_nodeid(nodeid: str, root: Path, environments: frozenset[str]) -> tuple
     if not bracket or not names or environment not in environments:
         return None
     return test_id(root / path, root, tuple(names)), environment
+
+
+_NOSE_TEST = re.compile(r"(?:^|[\b_./-])[Tt]est")
+"""nose's default testMatch."""
+
+
+def is_test_name(name: str) -> bool:
+    """Whether nose takes something of this name (a method, a module) for a test."""
+    return _NOSE_TEST.search(name) is not None

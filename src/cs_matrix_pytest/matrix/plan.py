@@ -10,7 +10,7 @@ import pytest
 
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import UserError
-from cs_matrix_pytest.options import Options
+from cs_matrix_pytest.options import NoseOptions, Options
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.environments.file import EnvironmentsFile
@@ -56,20 +56,38 @@ def make_plan(options: Options, find_marvin: Callable[[], Marvin] | None = None)
     if not options.environments:
         return Plan(options, selection=selection)
 
-    from cs_matrix_pytest.environments.file import open_environments
     from cs_matrix_pytest.environments.marvin_config import resolve_config
 
-    file = open_environments(options.environments_file, *options.search_from)
-    environments = tuple(file.select(options.environments))
+    environments, lab, rules = _unnamed(options.nose) if options.nose else _of_file(options)
     return Plan(
         options,
         environments=environments,
-        lab=options.lab or file.lab,
+        lab=options.lab or lab,
         configs={each.name: resolve_config(each) for each in environments if each.marvin_config is not None},
-        rules=_rules(file),
+        rules=rules,
         selection=selection,
         marvin=find_marvin() if find_marvin else None,
     )
+
+
+_Chosen = tuple[tuple[Environment, ...], str, "tuple[Rule, ...]"]
+"""Environments, the lab whose they are, and the rules which tests fit them."""
+
+
+def _of_file(options: Options) -> _Chosen:
+    from cs_matrix_pytest.environments.file import open_environments
+
+    file = open_environments(options.environments_file, *options.search_from)
+    return tuple(file.select(options.environments)), file.lab, _rules(file)
+
+
+def _unnamed(nose: NoseOptions) -> _Chosen:
+    from cs_matrix_pytest.environments.file import DEFAULT_LAB
+    from cs_matrix_pytest.environments.unnamed import unnamed_environment
+    from cs_matrix_pytest.selection.applicability import SHIPPED_RULES
+
+    environment = unnamed_environment(nose.config, zone=nose.zone, hypervisor=nose.hypervisor)
+    return (environment,), DEFAULT_LAB, SHIPPED_RULES
 
 
 def _rules(file: EnvironmentsFile) -> tuple[Rule, ...]:

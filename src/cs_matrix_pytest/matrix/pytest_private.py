@@ -8,21 +8,72 @@ if they were parametrised: ``path::TestX::test_a[kvm-adv]``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 from _pytest._code import Traceback
 from _pytest.main import wrap_session
+from _pytest.pathlib import ImportPathMismatchError, import_path
 from _pytest.unittest import TestCaseFunction, UnitTestCase
 
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.matrix.class_state import in_environment
+from cs_matrix_pytest.matrix.subject import Subject, SuiteClass
 
-__all__ = ["MarvinClass", "MarvinTest", "Surroundings", "run_collected"]
+__all__ = ["MarvinClass", "MarvinTest", "SuiteModule", "Surroundings", "defines_fixtures", "run_collected"]
 
 Surroundings = Callable[["MarvinClass"], AbstractContextManager[object]]
 """What a class runs in: entered before its ``setUpClass``, left after its ``tearDownClass``."""
+
+
+class SuiteModule(pytest.Module):
+    """A file with Marvin classes, which imports where nose would import it, whatever the import mode.
+
+    Two files of one name outside of packages are two modules, and a suite finds what lies in the folders of its package.
+    """
+
+    def __repr__(self) -> str:
+        return f"<Module {self.name}>"
+
+    def istestclass(self, obj: object, name: str) -> bool:
+        """Suites call their data ``TestData``: pytest would warn that it cannot be collected."""
+        return super().istestclass(obj, name) and any(each.startswith("test") for each in dir(obj))
+
+    def _getobj(self) -> ModuleType:
+        _make_folders_importable(self.path)
+        try:
+            return self._imported()
+        except SystemExit as error:
+            raise self.CollectError(f"{self.path} ended Python as it was imported: sys.exit({error.code!r})") from error
+
+    def _imported(self) -> ModuleType:
+        try:
+            return cast(ModuleType, super()._getobj())  # type: ignore[no-untyped-call]
+        except self.CollectError as error:
+            if not isinstance(error.__cause__, ImportPathMismatchError):
+                raise
+            mismatch = error
+        # Another file has its name already; in this mode that is no matter, unless both are in packages of one name.
+        module = import_path(self.path, mode="importlib", root=self.config.rootpath, consider_namespace_packages=False)
+        if not self.path.samefile(module.__file__ or ""):
+            raise mismatch
+        return module
+
+
+def _make_folders_importable(file: Path) -> None:
+    """Have Python look into the file's folder, and if that is in a package into each of the package's, after all else."""
+    folder = file.parent
+    while True:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+        if not (folder / "__init__.py").is_file():
+            return
+        folder = folder.parent
 
 
 class MarvinClass(UnitTestCase):
@@ -33,29 +84,23 @@ class MarvinClass(UnitTestCase):
     """
 
     environment: Environment
-    original: type
-    more_tests: Callable[[type], Iterable[str]]
+    suite_class: SuiteClass
     surroundings: Surroundings
 
     @classmethod
     def of(
         cls,
-        original: type,
+        suite_class: SuiteClass,
         environment: Environment,
         *,
         parent: pytest.Collector,
         name: str,
-        more_tests: Callable[[type], Iterable[str]],
         surroundings: Surroundings,
     ) -> MarvinClass:
-        """The collector of `original`, which `parent` has under `name`.
-
-        `more_tests` names methods that are tests though unittest does not take them for such.
-        """
+        """The collector of a class, which `parent` has under `name`."""
         node: MarvinClass = cls.from_parent(parent, name=name)
         node.environment = environment
-        node.original = original
-        node.more_tests = more_tests
+        node.suite_class = suite_class
         node.surroundings = surroundings
         path, *outer = parent.nodeid.split("::")
         _readdress(node, path, (*outer, f"{name}[{environment.name}]"), None)
@@ -65,14 +110,19 @@ class MarvinClass(UnitTestCase):
         return f"<{type(self).__name__} {self.name}[{self.environment.name}]>"
 
     def _getobj(self) -> type:
-        return in_environment(self.original)
+        return in_environment(self.suite_class.original)
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        names = [found.name for found in super().collect()]
-        if names or getattr(self.obj, "__test__", True):
-            names += [name for name in self.more_tests(self.obj) if name not in names]
-        for name in names:
-            yield MarvinTest.of(name, parent=self)
+        # A generator: before its first item it registers the class's fixtures, and only that is wanted of it.
+        next(iter(super().collect()), None)
+        for name, subject in self.suite_class.tests.items():
+            yield MarvinTest.of(name, subject, parent=self)
+
+    def newinstance(self) -> object:
+        """What pytest looks through for fixtures, name by name: not worth it where a class has none, as most."""
+        if self.suite_class.has_fixtures:
+            return super().newinstance()  # type: ignore[no-untyped-call]
+        return _WITHOUT_FIXTURES
 
     def setup(self) -> None:
         super().setup()
@@ -87,11 +137,14 @@ class MarvinClass(UnitTestCase):
 class MarvinTest(TestCaseFunction):
     """A test method in one environment, named as if the environment were its parameter."""
 
+    subject: Subject
+
     @classmethod
-    def of(cls, method: str, *, parent: MarvinClass) -> MarvinTest:
+    def of(cls, method: str, subject: Subject, *, parent: MarvinClass) -> MarvinTest:
         """The item of `method` in the environment of `parent`."""
         environment = parent.environment.name
         item: MarvinTest = cls.from_parent(parent, name=f"{method}[{environment}]", originalname=method)
+        item.subject = subject
         assert parent.parent is not None
         path, *outer = parent.parent.nodeid.split("::")
         _readdress(item, path, (*outer, parent.name, method), environment)
@@ -126,6 +179,20 @@ class MarvinTest(TestCaseFunction):
         last = None if _is_marvins(type(excinfo.value).__module__) else shown[-1]
         own = shown.filter(lambda entry: entry is last or not _is_marvins(entry.frame.f_globals.get("__name__", "")))
         return own or shown
+
+
+_WITHOUT_FIXTURES = object()
+
+
+def defines_fixtures(cls: type) -> bool:
+    """Whether a class, or one that it inherits from, has a method under ``@pytest.fixture``."""
+    members = (value for base in cls.__mro__ for value in vars(base).values())
+    return any(map(_is_fixture, (getattr(value, "__func__", value) for value in members)))
+
+
+def _is_fixture(value: object) -> bool:
+    # Up to pytest 8.3 a marked function, from 8.4 on an object of a class of its own.
+    return "_pytestfixturefunction" in getattr(value, "__dict__", ()) or type(value).__module__ == "_pytest.fixtures"
 
 
 def _is_marvins(module: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from cs_matrix_pytest import __version__
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.marvin_bridge.missing_modules import with_mend
 from cs_matrix_pytest.matrix.attempts import AttemptFolder, short
 from cs_matrix_pytest.matrix.naming import module_id, split_nodeid, test_id
 from cs_matrix_pytest.matrix.plan import selection_record
@@ -103,7 +104,7 @@ class Recorder:
         found = split_nodeid(report.nodeid, root, frozenset(names))
         path, *inner = report.nodeid.partition("[")[0].split("::")
         test = test_id(root / path, root, tuple(inner)) if inner else module_id(root / path, root)
-        reason = Reason(ReasonCode.NOT_COLLECTED, short(cause_of(report.longreprtext)))
+        reason = Reason(ReasonCode.NOT_COLLECTED, short(with_mend(cause_of(report.longreprtext))))
         for name in [found[1]] if found else names:
             self._early.append(Untested(test, name, reason, level="class" if inner else "module"))
 
@@ -160,8 +161,8 @@ class Recorder:
             text = render(self._matrix, writer.fullwidth, writer.hasmarkup, encoding=encoding)
             terminal.write(self._session.masker.mask(text))
             terminal.write_line(f"reports: {self.folder}")
-            for name, folder in self._session.log_folders.items():
-                terminal.write_line(f"Marvin's logs of {name}: {folder}")
+            for line in self._session.log_lines():
+                terminal.write_line(line)
 
 
 def cause_of(text: str) -> str:

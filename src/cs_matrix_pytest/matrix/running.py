@@ -17,6 +17,7 @@ from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
 from cs_matrix_pytest.matrix.attempts import PhaseNote, outcome_of, phase_of, short
 from cs_matrix_pytest.matrix.class_state import ClassState, suite_classes
 from cs_matrix_pytest.matrix.collection import UNDECIDED, UNFIT, environment_of, id_of, is_marvin_item
+from cs_matrix_pytest.matrix.marvin_results import write_results
 from cs_matrix_pytest.matrix.session import MatrixSession
 from cs_matrix_pytest.outcomes.model import AttemptOutcome, ReasonCode
 from cs_matrix_pytest.outcomes.signature import signature
@@ -72,7 +73,7 @@ def _modules(item: pytest.Item) -> list[ModuleType]:
 @contextmanager
 def class_surroundings(node: MarvinClass, session: MatrixSession) -> Iterator[None]:
     """A Marvin class in its environment: state kept apart, clients injected."""
-    state = ClassState(node.original)
+    state = ClassState(node.suite_class.original)
     try:
         try:
             session.session_of(node.environment).connection.bind(node.obj)
@@ -103,9 +104,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         elif live.is_open:
             if report.failed:
                 report.sections += _sections(live.connection)
-            if report.when == "call" and is_marvin_item(item):
-                outcome = AttemptOutcome(note.outcome)
-                live.connection.after_test(item.originalname, outcome, report.duration, note.message)
+            if is_marvin_item(item):
+                write_results(item, call, report, note, live.connection)
     mask_report(report, session.masker)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from cs_matrix_pytest.environments.validation import kind_of, near
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.matrix.environment_session import EnvironmentSession, Look, deploy, look_at
 from cs_matrix_pytest.matrix.plan import Plan
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.marvin_bridge.connect import Connection
 
 
 class MatrixSession:
@@ -33,6 +36,8 @@ class MatrixSession:
         """Where Marvin's logs of a lab lie, once it is closed; an embedded environment's are with the reports."""
         self._troubles: dict[str, str] = {}
         self._sessions: dict[str, EnvironmentSession] = {}
+        self._deployed: dict[str, Connection] = {}
+        """Connections of deployments that no test has taken over yet."""
 
     def look_around(self, hook: Any) -> Iterator[str]:
         """Deploy what is to be deployed, then learn the facts of every environment; labs are asked all at once.
@@ -56,7 +61,7 @@ class MatrixSession:
     def _look_at(self, environment: Environment) -> Look:
         if self.plan.options.deploy:
             try:
-                deploy(environment, self.plan, self.masker)
+                self._deployed[environment.name] = deploy(environment, self.plan, self.masker)
             except UserError as error:
                 return Look(environment, trouble=str(error))
         return look_at(environment, self.plan)
@@ -86,17 +91,33 @@ class MatrixSession:
         found = self._sessions.get(environment.name)
         if found is None:
             trouble = self._troubles.get(environment.name)
-            found = EnvironmentSession(environment, self.plan, self.masker, trouble)
+            # One that was found unusable is looked at anew, zone and all, before it is connected.
+            connection = None if trouble else self._deployed.pop(environment.name, None)
+            found = EnvironmentSession(environment, self.plan, self.masker, trouble, connection)
             self._sessions[environment.name] = found
         return found
 
     def close(self) -> None:
         """Close every environment that was opened."""
+        for connection in self._deployed.values():  # under xdist tests run elsewhere
+            connection.close(echo=lambda _: None)
+        self._deployed.clear()
         for name, session in self._sessions.items():
             folder = session.close()
             if folder is not None and not session.environment.embedded:
                 self.log_folders[name] = folder
         self._sessions.clear()
+
+    def log_lines(self) -> Iterator[str]:
+        """Where Marvin's logs lie, once all is closed, to be shown at the end.
+
+        To whoever uses nose's options it is said as nose says it: scripts look for that line.
+        """
+        for name, folder in self.log_folders.items():
+            if self.plan.options.nose:
+                yield f"=== Final results are now copied to: {folder} ==="
+            else:
+                yield f"Marvin's logs of {name}: {folder}"
 
 
 SESSION = pytest.StashKey[MatrixSession]()

@@ -106,7 +106,25 @@ def unfit(
     `embedded` tells an in-process simulator, which stands for what `context` says but runs on no hardware. A fact that
     the context leaves open meets no need. `environment` is the name to show.
     """
-    for alternatives in _alternatives(rules, attributes):
+    return unmet(needs_of(attributes, rules), context, embedded=embedded, environment=environment)
+
+
+Needs = Sequence[Sequence[Rule]]
+"""What a test needs: of each group of rules one must hold."""
+
+
+def needs_of(attributes: Mapping[str, object], rules: Sequence[Rule]) -> Needs:
+    """What a test with `attributes` needs of its environment; one answer for all environments."""
+    grouped: dict[object, list[Rule]] = {}
+    for number, rule in enumerate(rules):
+        if rule.applies_to(attributes):
+            grouped.setdefault(rule.group or number, []).append(rule)
+    return list(grouped.values())
+
+
+def unmet(needs: Needs, context: Context, *, embedded: bool, environment: str = "the environment") -> str | None:
+    """The first of `needs` that an environment does not meet, as the sentence of `unfit`, or None."""
+    for alternatives in needs:
         if all(_lacking(rule, context, embedded) for rule in alternatives):
             return _sentence(_least(alternatives), context, embedded, environment)
     return None
@@ -121,14 +139,6 @@ def parse_rules(raw: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     if isinstance(raw, str | Mapping) or not isinstance(raw, Sequence):
         raise UserError("rules must be a list", hint=_RULE_HINT)
     return tuple(_rule(entry, str(number)) for number, entry in enumerate(raw))
-
-
-def _alternatives(rules: Sequence[Rule], attributes: Mapping[str, object]) -> list[list[Rule]]:
-    grouped: dict[object, list[Rule]] = {}
-    for number, rule in enumerate(rules):
-        if rule.applies_to(attributes):
-            grouped.setdefault(rule.group or number, []).append(rule)
-    return list(grouped.values())
 
 
 def _least(alternatives: Sequence[Rule]) -> list[Rule]:

@@ -1,4 +1,4 @@
-"""A nose command line, read, and the commands that do the same here. Pure: text in, text out.
+"""A nose command line, read, and the pytest line that does the same. Pure: text in, text out.
 
 The options are those of nose 1.3.7 and pynose, of the plugins that ship with them, and of Marvin's nose plugin
 (``tools/marvin/marvin/marvinPlugin.py``), read as nose reads them: options may stand among names, short ones may be
@@ -19,9 +19,9 @@ from cs_matrix_pytest.errors import UserError
 
 @dataclass(frozen=True)
 class Translation:
-    """`commands` are lines for a shell, in the order to run them; `warnings` say what has no equivalent there."""
+    """`command` is a line for a shell; `warnings` say what has no equivalent there."""
 
-    commands: tuple[str, ...]
+    command: str
     warnings: tuple[str, ...]
 
 
@@ -34,7 +34,7 @@ def is_nose_command(line: str) -> bool:
 
 
 def translate(line: str) -> Translation:
-    """The commands for ``nosetests …``. What a shell would fill in (``$suite``, ``{{ jinja }}``) is kept as it stands.
+    """The command for ``nosetests …``. What a shell would fill in (``$suite``, ``{{ jinja }}``) is kept as it stands.
 
     Raises UserError where no nose command is in `line`, or its quotes do not match.
     """
@@ -52,11 +52,8 @@ def translate(line: str) -> Translation:
         if left_out:
             said.warnings.append(f"left out, it is not nose's: {' '.join(map(shell.restore, left_out))}")
     _read(words[start:end], said)
-    commands = [*_environment(said, shell), [*assignments, "pytest", *said.options, *_addresses(said)]]
-    return Translation(
-        tuple(" ".join(map(shell.quote, command)) for command in commands),
-        tuple(map(shell.restore, said.warnings)),
-    )
+    command = [*assignments, "pytest", *_marvin_options(said), *said.options, *_addresses(said)]
+    return Translation(" ".join(map(shell.quote, command)), tuple(map(shell.restore, said.warnings)))
 
 
 # The table of options
@@ -70,7 +67,8 @@ class _Said:
     names: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     with_marvin: bool = False
-    config: str | None = None
+    marvin: list[str] = field(default_factory=list)
+    """Options of Marvin's plugin, which nose does not read without --with-marvin."""
     where: str | None = None
 
 
@@ -104,6 +102,11 @@ def _sets(name: str) -> _Effect:
     return lambda said, value: setattr(said, name, value)
 
 
+def _marvins(word: str) -> _Effect:
+    """A word of Marvin's plugin, which pytest takes as it is; ``{}`` stands for the value."""
+    return lambda said, value: said.marvin.append(word.replace("{}", value))
+
+
 def _with_marvin(said: _Said, _: str) -> None:
     said.with_marvin = True
 
@@ -134,19 +137,12 @@ _COVERAGE = "needs pytest-cov: pip install pytest-cov"
 _OPTIONS: tuple[_Option, ...] = (
     # Marvin's plugin
     _flag("--with-marvin", _with_marvin),
-    _value("--marvin-config", _sets("config")),
-    _flag("--deploy", _gives("--cs-deploy")),
+    *(
+        _value(name, _marvins(f"{name}={{}}"))
+        for name in ("--marvin-config", "--zone", "--hypervisor", "--log-folder-path")
+    ),
+    _flag("--deploy", _marvins("--deploy")),
     _flag("--load", _nothing),
-    _value(
-        "--zone", _warns("--zone={}: say it in cs-environments.yaml, `zone: {}` (env init took the config's first)")
-    ),
-    _value(
-        "--hypervisor",
-        _warns(
-            "--hypervisor={}: say it in cs-environments.yaml, `hypervisor: {type: {}}` (env init read the config's)"
-        ),
-    ),
-    _value("--log-folder-path", _warns("--log-folder-path={}: no equivalent, Marvin's logs go where its config says")),
     _value("--result-log", _warns("--result-log={}: no equivalent, " + _MATRIX)),
     _value("--client-log", _warns("--client-log={}: no equivalent, a failing test's API calls are in its report")),
     _value("--debug-log", _warns("--debug-log={}: no equivalent, a failing test's log is in its report")),
@@ -273,26 +269,14 @@ def _once(options: Iterable[str]) -> list[str]:
     return kept
 
 
-# Environments and names of tests
-
-_STAND_IN = "ENVIRONMENT"
+# Names of tests
 
 
-def _environment(said: _Said, shell: _Shell) -> list[list[str]]:
-    """``cs-matrix env init`` for the Marvin config; the pytest options begin with the environment's name."""
-    if not said.with_marvin:
-        if said.config is not None:
-            said.warnings.append(
-                f"--marvin-config={said.config}: left out, without --with-marvin nose does not read it"
-            )
-        return []
-    config = said.config or "./datacenter.cfg"  # the Marvin plugin's default
-    name = PurePosixPath(config).stem
-    if shell.is_all(PurePosixPath(config).name):
-        said.warnings.append(f"put the name of {config}, without its folder and its extension, in place of {_STAND_IN}")
-        name = _STAND_IN
-    said.options.insert(0, f"--cs-env={name}")
-    return [["cs-matrix", "env", "init", config]]
+def _marvin_options(said: _Said) -> list[str]:
+    if said.with_marvin:
+        return ["--with-marvin", *said.marvin]
+    said.warnings += [f"{each}: left out, without --with-marvin nose does not read it" for each in said.marvin]
+    return []
 
 
 def _addresses(said: _Said) -> list[str]:
