@@ -6,7 +6,19 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("startup", "simulator", "overhead", "outcomes", "importers", "marvin_import", "api_generation", "collection", "demo", "fidelity")
+BENCHMARKS = (
+    "startup",
+    "simulator",
+    "overhead",
+    "outcomes",
+    "history",
+    "importers",
+    "marvin_import",
+    "api_generation",
+    "collection",
+    "demo",
+    "fidelity",
+)
 
 
 def main() -> int:

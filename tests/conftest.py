@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import pkgutil
 import warnings
 from collections.abc import Iterator
@@ -42,6 +43,25 @@ def _import_all() -> None:
 
 
 _import_all()
+
+NO_SOURCE = "CS_SOURCE names no CloudStack source tree"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "CS_SOURCE" in os.environ:
+        return
+    for item in items:
+        if item.get_closest_marker("upstream"):
+            item.add_marker(pytest.mark.skip(reason=NO_SOURCE))
+
+
+@pytest.fixture(scope="session")
+def cs_source() -> Path:
+    """The checkout that CS_SOURCE names, for tests marked ``upstream``."""
+    if "CS_SOURCE" not in os.environ:
+        pytest.skip(NO_SOURCE)
+    return Path(os.environ["CS_SOURCE"]).absolute()
+
 
 QUIET = ("-p", "no:cov", "-p", "no:hypothesispytest")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,12 +135,9 @@ def test_list_features_with_a_wrong_file(pytester):
 
 
 @pytest.mark.upstream
-def test_nothing_of_a_real_tree_falls_through():
-    source = os.environ.get("CS_SOURCE")
-    if not source:
-        pytest.skip("CS_SOURCE names no CloudStack source tree")
+def test_nothing_of_a_real_tree_falls_through(cs_source):
     catalogue = load_catalogue()
-    names = list(_tests(Path(source).expanduser() / "test" / "integration"))
+    names = list(_tests(cs_source / "test" / "integration"))
     assert len(names) > 2000
     assert [name for name in names if catalogue.feature_of(name).id not in catalogue.features] == []
 

@@ -157,11 +157,8 @@ def test_as_a_pre_commit_hook(tmp_path):
 
 
 @pytest.mark.upstream
-def test_a_real_tree(capsys):
-    source = os.environ.get("CS_SOURCE")
-    if not source:
-        pytest.skip("CS_SOURCE names no CloudStack source tree")
-    assert main(["lint", f"{source}/test/integration", "--format=json"]) == 1
+def test_a_real_tree(capsys, cs_source):
+    assert main(["lint", f"{cs_source}/test/integration", "--format=json"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
     said = "\n".join(f"{each['code']} {each['message']}" for each in findings)
     for slip in ("required_hrdware", "adeancedsg", "provisioining", "smokes"):

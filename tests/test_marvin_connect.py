@@ -656,12 +656,13 @@ def test_a_library_that_is_missing_is_named(config: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.upstream
-@pytest.mark.skipif("CS_SOURCE" not in os.environ, reason="CS_SOURCE names no CloudStack source tree")
 @pytest.mark.parametrize("known", [True, False], ids=["keys known", "keys registered"])
-def test_the_marvin_of_a_real_tree(server: TinyServer, config: Path, tmp_path: Path, known: bool) -> None:
+def test_the_marvin_of_a_real_tree(
+    server: TinyServer, config: Path, tmp_path: Path, known: bool, cs_source: Path
+) -> None:
     tree = tmp_path / "cloudstack"
     package = tree / "tools/marvin/marvin"
-    shutil.copytree(Path(os.environ["CS_SOURCE"]) / "tools/marvin", package.parent)
+    shutil.copytree(cs_source / "tools/marvin", package.parent)
     shutil.rmtree(package / "cloudstackAPI", ignore_errors=True)
     (package / "cloudstackAPI").mkdir()
     generate = "import sys, codegenerator; codegenerator.CodeGenerator('.').generateCodeFromJSON(sys.argv[1])"

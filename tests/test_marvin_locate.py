@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,8 +144,6 @@ def test_a_folder_within_the_tree(tmp_path: Path) -> None:
 
 
 @pytest.mark.upstream
-@pytest.mark.skipif("CS_SOURCE" not in os.environ, reason="CS_SOURCE names no CloudStack source tree")
-def test_a_real_cloudstack_tree() -> None:
-    source = Path(os.environ["CS_SOURCE"])
-    assert locate(source).kind == "modern"
-    assert locate(source).complete == (source / "tools/marvin/marvin" / GENERATED).exists()
+def test_a_real_cloudstack_tree(cs_source: Path) -> None:
+    assert locate(cs_source).kind == "modern"
+    assert locate(cs_source).complete == (cs_source / "tools/marvin/marvin" / GENERATED).exists()

@@ -22,7 +22,11 @@ from cs_matrix_pytest.outcomes.signature import normalise, signature
         ("Max retries at mgmt-3.lab.example:8096", "Max retries at <host>"),
         ("HTTPConnectionPool(host='mgmt7', port=8080)", "HTTPConnectionPool(host=<host>, port=<n>)"),
         ("object at 0x7f00deadbeef", "object at <hex>"),
-        ("test-account-TestVM-A1B2C3 exists", "test-account-TestVM-<random> exists"),
+        ("test-account-TestVM-A1B2C3 exists", "<name> exists"),
+        ("account test-a-TestVolumes-test_01_root_volume-A1B2C3 exists", "account <name> exists"),
+        ("Project-A1B2C3 and a group named aff_grp_VS1I2U", "Project-<random> and a group named aff_grp_<random>"),
+        ("STOPPED is not RUNNING", "STOPPED is not RUNNING"),
+        ('pool StoragePool {"id":12,"name":"Primary XEN"} in use', 'pool StoragePool {"id":<n>,"name":<name>} in use'),
         ("no file /tmp/pytest-1/a_b/x.cfg here", "no file <path> here"),
         ("errorCode: 530, waited 12.5 s", "errorCode: <n>, waited <n> s"),
         ("digest 9f86d081884c7d65 differs", "digest <hex> differs"),
@@ -54,6 +58,55 @@ def test_different_causes_differ():
         signature("AssertionError", "", "smoke/test_x.py::TestX::test_b"),
     }
     assert len(signatures) == 6
+
+
+JOB = (
+    "Job failed: {{accountid : 'a3702e27-e53e-11f1-bbdc-02fc00000001', account : '{account}', domainpath : 'ROOT', "
+    "cmd : 'org.apache.cloudstack.api.command.user.vm.{command}', jobstatus : 2, jobresultcode : {code}, "
+    "jobresult : {{errorcode : {code}, errortext : {text!r}}}, jobinstancetype : 'Host', created : '{created}'}}"
+)
+
+
+def job(account="admin", command="StartVMCmdByAdmin", code=530, text="it's down", created="2026-11-21T00:31:59+0000"):
+    return JOB.format(account=account, command=command, code=code, text=text, created=created)
+
+
+@pytest.mark.parametrize(
+    ("message", "normal"),
+    [
+        (job(), "StartVM job failed with 530: it's down"),
+        (job(text='no "host" left, pod\'s full'), 'StartVM job failed with 530: no "host" left, pod\\\'s full'),
+        (
+            job(command="StopVMCmd", code=533, text="it was cut off").partition(" off")[0],
+            "StopVM job failed with 533: it was cut",
+        ),
+        (
+            "Execute cmd: asyncquery failed, due to: {errorcode : 530, errortext : u'no space'}",
+            "job failed with 530: no space",
+        ),
+        (
+            "Execute cmd: deployvirtualmachine failed, due to: errorCode: 533, errorText:Unable to deploy 3",
+            "deployvirtualmachine failed with 533: Unable to deploy <n>",
+        ),
+        ("Job failed: {", "Job failed: {"),
+        ("Job failed: None", "Job failed: None"),
+    ],
+)
+def test_of_a_refused_call_or_a_failed_job_the_command_and_the_error_stay(message, normal):
+    assert normalise(message) == normal
+
+
+def test_a_job_fails_for_one_cause_whoever_asked_and_for_another_where_command_or_error_differ():
+    same = {signature("Exception", job(account=f"test-a-TestVM-A1B2C{n}", created=f"2026-11-2{n}")) for n in range(3)}
+    assert len(same) == 1
+    others = [job(command="StopVMCmd"), job(code=431), job(text="it's gone")]
+    assert len(same | {signature("Exception", message) for message in others}) == 4
+
+
+@pytest.mark.parametrize("bare", ["", "False is not true", "7 != 1", "assert 2 == 3", "unexpectedly None", "'' != ''"])
+def test_an_assertion_without_a_message_is_told_apart_by_its_place(bare):
+    one, other = (signature("AssertionError", bare, f"a.py::A::test_0{n}") for n in range(2))
+    assert one != other
 
 
 def test_the_place_counts_only_where_the_message_says_nothing():

@@ -542,3 +542,138 @@ def test_an_expression_that_is_hardly_meant_is_a_warning(two: Labs) -> None:
     result = two.run("--cs-env=kvm-adv", "--attr", "!tags=advanced")
     result.assert_outcomes(warnings=1, deselected=2)
     result.stdout.fnmatch_lines(["*--attr: !tags=advanced does not negate*"])
+
+
+IMPORTS = (
+    "import unittest\nfrom marvin.cloudstackTestCase import cloudstackTestCase\nfrom nose.plugins.attrib import attr\n"
+)
+CASE = "class TestX(cloudstackTestCase):\n    @attr(tags=['a'])\n    def {}(self): pass\n"
+
+
+@pytest.fixture
+def suites(two: Labs) -> Labs:
+    """Files that pytest alone would not look into, two of one name, and files that are no suites."""
+    for folder, test in (("one", "test_one"), ("other", "test_other")):
+        two.pytester.mkdir(folder).joinpath("TestVolumes.py").write_text(IMPORTS + CASE.format(test))
+    two.pytester.path.joinpath("testpath_x.py").write_text(IMPORTS + CASE.format("test_path"))
+    for name in ("load_test_data.py", "TestData.py", "conftest_test_x.py", "find_hosts.py"):
+        two.pytester.path.joinpath(name).write_text("raise Exception('imported')\n")
+    return two
+
+
+SUITES = {"one/TestVolumes.py", "other/TestVolumes.py", "testpath_x.py"}
+
+
+@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+def test_suites_that_only_nose_finds_run(suites: Labs, mode: str) -> None:
+    suites.run_apart(BOTH, f"--import-mode={mode}").assert_outcomes(passed=6)
+    assert {test for test, _ in suites.outcomes()} == {"test_one", "test_other", "test_path"}
+
+
+def test_suites_that_only_nose_finds_run_on_workers(suites: Labs) -> None:
+    suites.run_apart(BOTH, "-n", "2").assert_outcomes(passed=6)
+
+
+def test_suites_that_only_nose_finds_run_again_where_they_failed(suites: Labs) -> None:
+    file = suites.pytester.path / "other" / "TestVolumes.py"
+    good = file.read_text()
+    file.write_text(good.replace("pass", "self.fail()"))
+    suites.run(BOTH).assert_outcomes(passed=4, failed=2)
+    file.write_text(good)
+    suites.run(BOTH, "--lf", "-v").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--cs-env=kvm-adv"], SUITES),
+        (["--attr", "tags=a"], SUITES),
+        (["--eval-attr", "tags"], SUITES),
+        ([], set()),
+        (["--cs-env=kvm-adv", "-o", "python_files=testpath_*.py"], {"testpath_x.py"}),
+        (["--cs-env=kvm-adv", "--ignore=other", "--ignore-glob=*path_x*"], {"one/TestVolumes.py"}),
+        (["--cs-env=kvm-adv", "one"], {"one/TestVolumes.py"}),
+        (["--cs-env=kvm-adv", "one/TestVolumes.py", "one"], {"one/TestVolumes.py"}),
+    ],
+)
+def test_where_files_are_looked_for_as_nose_does(suites: Labs, args: list[str], expected: set[str]) -> None:
+    found = [line.partition("::")[0] for line in suites.collected(*args)]
+    assert sorted(found) == sorted(expected)
+
+
+def test_a_suite_that_ends_python_is_one_error(two: Labs) -> None:
+    two.suite(test_x=SUITE, test_y="raise SystemExit('no lab here')")
+    result = two.run("--cs-env=kvm-adv", "-k", "test_a")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*test_y.py ended Python as it was imported: sys.exit('no lab here')"])
+
+
+def test_data_of_a_suite_raises_no_warning(two: Labs) -> None:
+    data = "class TestData:\n    def __init__(self):\n        self.account = {}\n"
+    two.suite(test_x=data + SUITE.replace("\n    ", "\n"))
+    two.run("--cs-env=kvm-adv", "-k", "test_a").assert_outcomes(passed=1, deselected=1, warnings=0)
+
+
+@pytest.mark.parametrize("marked", ["test_a", "test_b"])
+def test_fixtures_of_a_class_and_of_one_of_its_tests(two: Labs, marked: str) -> None:
+    two.suite(
+        test_x=f"""
+        import pytest
+
+        @pytest.fixture
+        def extra(request):
+            request.node.extra = True
+
+        @pytest.fixture(autouse=True)
+        def look(request):
+            yield
+            assert hasattr(request.node, "extra") is (request.node.originalname == "{marked}")
+
+        class TestX(cloudstackTestCase):
+            @pytest.fixture(autouse=True)
+            def always(self):
+                self.always = True
+
+            def test_a(self):
+                assert self.always
+
+            def test_b(self):
+                assert self.always
+
+        TestX.{marked} = pytest.mark.usefixtures("extra")(TestX.{marked})
+        """
+    )
+    two.run(BOTH).assert_outcomes(passed=4)
+
+
+def test_what_is_a_test_by_word_and_what_only_looks_like_one(two: Labs) -> None:
+    two.suite(
+        test_x="""
+        class Services:
+            pass
+
+        class TestX(cloudstackTestCase):
+            test_data = Services
+
+            def said(self): pass
+            said.__test__ = True
+
+            def test_denied(self): raise Exception("not a test")
+            test_denied.__test__ = False
+
+            @attr(tags=["advanced"])
+            def _test_private(self): raise Exception("not a test")
+
+            @attr("simulator_only")
+            def login_test(self): pass
+
+            def Test_capital(self): pass
+
+        class OnlyRunTest(cloudstackTestCase):
+            def runTest(self): pass
+        """
+    )
+    found = [line.partition("::")[2] for line in two.collected("--cs-env=kvm-adv")]
+    names = ("TestX::Test_capital", "TestX::login_test", "TestX::said", "OnlyRunTest::runTest")
+    assert found == [f"{name}[kvm-adv]" for name in names]
+    two.run("--cs-env=kvm-adv").assert_outcomes(passed=3, skipped=1)

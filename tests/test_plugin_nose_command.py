@@ -307,10 +307,9 @@ def test_workers_and_the_last_failed(lab: Labs) -> None:
 
 
 @pytest.mark.upstream
-@pytest.mark.skipif("CS_SOURCE" not in os.environ, reason="CS_SOURCE names no CloudStack source tree")
-def test_the_api_can_be_that_of_its_server(lab: Labs) -> None:
+def test_the_api_can_be_that_of_its_server(lab: Labs, cs_source: Path) -> None:
     lab.suite(test_x=ZONES)
-    result = lab.run(*NOSE, f"--cs-source={os.environ['CS_SOURCE']}", "--cs-api-from=lab")
+    result = lab.run(*NOSE, f"--cs-source={cs_source}", "--cs-api-from=lab")
     result.assert_outcomes(passed=1)
     assert "asking environment lab for its API" in result.stdout.str() + result.stderr.str()
 
@@ -365,9 +364,7 @@ def marvin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> l
     """The option that chooses a Marvin: what is installed, or that of a real CloudStack tree."""
     if request.param == "4.4.0":
         return []
-    if "CS_SOURCE" not in os.environ:
-        pytest.skip("CS_SOURCE names no CloudStack source tree")
-    return [f"--cs-source={os.environ['CS_SOURCE']}"]
+    return [f"--cs-source={request.getfixturevalue('cs_source')}"]
 
 
 # What pynose with the Marvin plugin of 4.23 wrote for these classes, but for the name of a class where it wrote that of the

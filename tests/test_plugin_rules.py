@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cs_matrix_pytest.matrix import naming
-from cs_matrix_pytest.matrix.attempts import AttemptFolder, PhaseNote, fold, short
+from cs_matrix_pytest.matrix.attempts import AttemptFolder, PhaseNote, fold
 from cs_matrix_pytest.matrix.class_state import ClassState, in_environment, is_marvin_class, suite_classes
 from cs_matrix_pytest.matrix.naming import split_nodeid, without_environment
 from cs_matrix_pytest.matrix.recorder import cause_of
+from cs_matrix_pytest.outcomes.messages import short
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Untested
 
 SHARED: dict[str, Any] = {"sizes": [1, 2]}

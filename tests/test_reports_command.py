@@ -86,6 +86,28 @@ def test_fail_on(project, arguments, code):
     assert report(*arguments, cwd=project).returncode == code
 
 
+@pytest.mark.parametrize("kind", ["json", "terminal"])
+@pytest.mark.parametrize(("outcomes", "code"), [("failing", 1), ("unstable", 1), ("compatible", 1), ("", 0)])
+def test_fail_on_of_compacted_records(project, kind, outcomes, code):
+    command = [sys.executable, "-m", "cs_matrix_pytest", "compact", "cs-report"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    assert report("--fail-on", outcomes, "--format", kind, cwd=project).returncode == code
+
+
+def test_known_failures_of_compacted_records(project):
+    (project / "cs-known-failures.yaml").write_text(
+        "version: 1\nfailures: [{test: smoke/test_acl.py, issue: 'https://example.org/1', expires: 2999-01-01}]\n",
+        encoding="utf-8",
+    )
+    plain = report("--format", "json", "--fail-on", "failing", cwd=project)
+    command = [sys.executable, "-m", "cs_matrix_pytest", "compact", "cs-report"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    compacted = report("--format", "json", "--fail-on", "failing", cwd=project)
+    assert (plain.returncode, compacted.returncode) == (0, 0)
+    assert json.loads(compacted.stdout)["cells"] == json.loads(plain.stdout)["cells"]
+    assert "https://example.org/1" in compacted.stdout
+
+
 def test_features_file(project):
     (project / "cs-features.yaml").write_text(
         "version: 1\nfeatures: {vm: {title: Virtual machines, tests: [smoke/test_vm.py]}}\n", encoding="utf-8"

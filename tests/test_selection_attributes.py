@@ -8,7 +8,14 @@ from unittest import mock
 
 import pytest
 
-from cs_matrix_pytest.selection.attributes import attributes_of, bare_names_of, lookup_of, tags_of, values_of
+from cs_matrix_pytest.selection.attributes import (
+    attributes_of,
+    bare_names_of,
+    has_attributes,
+    lookup_of,
+    tags_of,
+    values_of,
+)
 
 
 def attr(*names, **values):
@@ -133,3 +140,22 @@ def test_bare_names_are_the_ones_that_are_exactly_True():
 
 def test_values_of_a_scalar_is_the_scalar():
     assert (values_of("ab"), values_of(False), values_of(None), values_of(())) == (["ab"], [False], [], [])
+
+
+@pytest.mark.parametrize(
+    ("decorate", "expected"),
+    [
+        (attr(tags=["advanced"]), True),
+        (attr("simulator_only"), True),
+        (attr(required_hardware="false"), True),
+        (lambda function: function, False),
+        (functools.wraps(len), False),
+        (unittest.skip("not today"), False),
+        (pytest.mark.usefixtures("tmp_path"), False),
+    ],
+)
+def test_a_function_has_attributes_if_attr_gave_it_one(decorate, expected):
+    def do_test(self):
+        pass
+
+    assert has_attributes(decorate(do_test)) is expected

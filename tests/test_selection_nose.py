@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import collections
-import collections.abc
 import types
-import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cs_matrix_pytest.selection.expressions import ExpressionError, Selection
+from pynose import nose_module
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    attrib = pytest.importorskip("nose.plugins.attrib", exc_type=Exception)
+attrib = nose_module("nose.plugins.attrib")
 
 NAMES = ["tags", "required_hardware", "simulator_only", " tags", "Tags", "!tags"]
 WORDS = ["advanced", "Basic", "false", "TRUE", "simulator only", "", "8", "!advanced"]
@@ -54,14 +50,6 @@ def nose_decides(attr, eval_attr, function, cls):
     plugin = attrib.AttributeSelector()
     plugin.configure(types.SimpleNamespace(attr=attr, eval_attr=eval_attr), None)
     return plugin.validateAttrib(function, cls) is None
-
-
-@pytest.fixture(autouse=True, scope="module")
-def nose_on_a_current_python():
-    """nose 1.3.7 asks for collections.Callable, which Python 3.10 moved."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collections, "Callable", collections.abc.Callable, raising=False)
-        yield
 
 
 @given(of_method=attributes, of_class=attributes, attr=st.lists(attr_texts, min_size=1, max_size=2))

@@ -26,11 +26,20 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "comment": Command("cs_matrix_pytest.commands.comment", "the report as a comment on a pull request"),
+    "compare": Command("cs_matrix_pytest.commands.compare", "what is news between two versions, runs, environments …"),
+    "compact": Command(
+        "cs_matrix_pytest.commands.compact", "turn run records into one Parquet file, answers unchanged"
+    ),
     "env": Command("cs_matrix_pytest.commands.env", "write, list, show and check environments"),
+    "flaky": Command("cs_matrix_pytest.commands.flaky", "rank unstable tests by how often they fail"),
+    "import": Command("cs_matrix_pytest.commands.import_", "other people's results as run records"),
     "lint": Command("cs_matrix_pytest.commands.lint", "find mistakes in the attributes of test suites"),
     "marvin": Command("cs_matrix_pytest.commands.marvin", "say which Marvin is used, and what it lacks"),
+    "merge": Command("cs_matrix_pytest.commands.merge", "add run records of other places to a folder"),
     "report": Command("cs_matrix_pytest.commands.report", "the matrix from run records, in any format"),
     "simulator": Command("cs_matrix_pytest.commands.simulator", "run the CloudStack API simulator alone"),
+    "status": Command("cs_matrix_pytest.commands.status", "a commit status for each environment, on GitHub"),
     "translate": Command("cs_matrix_pytest.commands.translate", "the pytest line for a nosetests line"),
 }
 

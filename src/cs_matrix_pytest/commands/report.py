@@ -9,26 +9,23 @@ import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cs_matrix_pytest.commands import choosing, known_failures
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.history.answers import answered
 from cs_matrix_pytest.outcomes.classify import SETTLE, WINDOW
-from cs_matrix_pytest.outcomes.features import FILE_NAME, find_catalogue, load_catalogue
-from cs_matrix_pytest.outcomes.matrix import Matrix, compute_matrix
+from cs_matrix_pytest.outcomes.known import account, is_news
+from cs_matrix_pytest.outcomes.matrix import Matrix
 from cs_matrix_pytest.outcomes.model import Outcome
-from cs_matrix_pytest.outcomes.record import instant, read_folder, read_records
+from cs_matrix_pytest.outcomes.record import instant
 
-DEFAULT_FOLDER = Path("cs-report")
+if TYPE_CHECKING:
+    from cs_matrix_pytest.history.question import Question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``cs-matrix report``."""
-    parser.add_argument(
-        "records",
-        nargs="*",
-        type=Path,
-        metavar="RECORDS",
-        help=f"run records, or folders of them; default: {DEFAULT_FOLDER}",
-    )
     parser.add_argument("--format", choices=tuple(_FORMATS), default="terminal", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="F", help="write there instead of to standard output")
     parser.add_argument("--explain", action="store_true", help="say of every cell why, test by test (terminal)")
@@ -39,9 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUTCOMES",
         help="exit with 1 where the matrix has one of these outcomes, as in failing,unstable",
     )
-    parser.add_argument(
-        "--features", type=Path, metavar="F", help=f"default: {FILE_NAME} here or in a folder above, if there is one"
-    )
     parser.add_argument("--window", type=int, default=WINDOW, help="how many newest attempts decide (%(default)s)")
     parser.add_argument("--settle", type=int, default=SETTLE, help="how many must agree after a change (%(default)s)")
     parser.add_argument(
@@ -50,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="passed",
         help="how xunit shows an unstable feature: passed with a flaky failure, or as a failure",
     )
+    known_failures.add_arguments(parser)
+    choosing.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,22 +56,39 @@ def run(args: argparse.Namespace) -> int:
             f"--explain does not go with --format {args.format}",
             hint="json and xunit say why in any case; leave --explain out.",
         )
-    records = read_records(args.records) if args.records else read_folder(DEFAULT_FOLDER)
-    if not records:
-        raise UserError(
-            "there are no run records (run-*.jsonl) here",
-            file=", ".join(map(str, args.records)) or DEFAULT_FOLDER,
-            hint="Run tests first (pytest --cs-env=NAME), or name the folder: cs-matrix report DIR",
-        )
-    matrix = compute_matrix(
-        records,
-        load_catalogue(args.features or find_catalogue(Path.cwd())),
+    known = known_failures.known_failures_of(args)
+    with answered(
+        choosing.places_of(args),
+        choosing.catalogue_of(args),
+        choosing.choice_of(args),
         generated=instant(datetime.now(timezone.utc)),
         window=args.window,
         settle=args.settle,
-    )
+    ) as answer:
+        if answer is None:
+            raise choosing.no_records(args)
+        if isinstance(answer, Matrix):
+            matrix = answer
+        elif args.format == "json" and not known.entries:
+            return int(not failing_outcomes.isdisjoint(_stream(answer, args.output)))
+        else:
+            matrix = answer.matrix()
+    matrix = account(matrix, known, datetime.now(timezone.utc).date(), whole=not choosing.choice_of(args))
     _write(_FORMATS[args.format](matrix, args), args.output)
-    return int(any(cell.total.outcome in failing_outcomes for cell in matrix.cells))
+    return int(any(is_news(cell.total, failing_outcomes) for cell in matrix.cells))
+
+
+def _stream(question: Question, output: Path | None) -> set[Outcome]:
+    """Writes matrix.json without making the whole matrix; the outcomes that it has."""
+    from cs_matrix_pytest.history import matrix_json
+
+    outcomes: set[Outcome] = set()
+    if output is not None:
+        matrix_json.write(question, output, outcomes)
+        return outcomes
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(matrix_json.pieces(question, outcomes))
+    return outcomes
 
 
 def _outcomes(given: list[str]) -> frozenset[Outcome]:
@@ -124,8 +137,31 @@ def _xunit(matrix: Matrix, args: argparse.Namespace) -> bytes:
     return xunit.render(matrix, unstable=args.xunit_unstable)
 
 
+def _markdown(matrix: Matrix, _args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.reports import markdown
+
+    return markdown.render(matrix).encode("utf-8", "replace")
+
+
+def _html(matrix: Matrix, args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.history.timelines import read_timelines
+    from cs_matrix_pytest.reports.html import page
+
+    history = read_timelines(choosing.places_of(args), choosing.catalogue_of(args), choosing.choice_of(args))
+    return page.render(matrix, history)
+
+
+def _badge(matrix: Matrix, _args: argparse.Namespace) -> bytes:
+    from cs_matrix_pytest.reports import badge
+
+    return badge.render(matrix)
+
+
 _FORMATS: dict[str, Callable[[Matrix, argparse.Namespace], bytes]] = {
     "terminal": _terminal,
     "json": _json,
     "xunit": _xunit,
+    "markdown": _markdown,
+    "html": _html,
+    "badge": _badge,
 }

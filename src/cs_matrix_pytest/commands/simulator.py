@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8096, metavar="N", help="integration port (default: 8096; 0: any)")
     parser.add_argument("--api-port", type=int, default=8080, metavar="N", help="API port (default: 8080; 0: any)")
     parser.add_argument(
+        "--db-port", type=int, metavar="N", help="database port (default: 3306, or any where that is taken; 0: any)"
+    )
+    parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: loopback only)"
     )
     parser.add_argument(
@@ -44,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         host=args.host,
         integration_port=args.port,
         api_port=args.api_port,
+        database_port=args.db_port,
     )
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise UserError(
             f"cannot listen on {args.host}: {error.strerror or error}",
-            hint="Other ports: --port and --api-port; 0 takes any that is free.",
+            hint="Other ports: --port, --api-port and --db-port; 0 takes any that is free.",
         ) from None
     try:
         if args.config is not None:
@@ -86,10 +90,13 @@ def _deploy(simulator: Simulator, config: Path) -> None:
 
 
 def _announce(simulator: Simulator, host: str) -> None:
+    from cs_matrix_pytest.simulator.sql.server import PASSWORD, USER
+
     api_key, secret_key = simulator.admin_keys()
     print(f"CloudStack {simulator.cloud.api.acs_version} (simulated), admin password: password")
     print(f"  integration port  http://{host}:{simulator.integration_port}/?command=listZones&response=json")
     print(f"  API               http://{host}:{simulator.api_port}/client/api")
+    print(f"  database          mysql://{USER}:{PASSWORD}@{host}:{simulator.database_port}/cloud")
     print(f"  export CLOUDSTACK_ENDPOINT=http://{host}:{simulator.api_port}/client/api")
     print(f"  export CLOUDSTACK_KEY={api_key}")
     print(f"  export CLOUDSTACK_SECRET={secret_key}", flush=True)

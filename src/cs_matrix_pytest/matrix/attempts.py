@@ -16,9 +16,6 @@ import pytest
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Untested
 from cs_matrix_pytest.outcomes.record import instant
 
-MESSAGE_LIMIT = 600
-"""Characters of a failure's message in the run record; the whole of it is in pytest's own report."""
-
 # Where in unittest.TestCase.run a test ended, by the function of unittest.case that the traceback passed through.
 _UNITTEST_PHASES = {
     "_callSetUp": "setup",
@@ -73,12 +70,6 @@ def outcome_of(error: BaseException | None, phase: str) -> AttemptOutcome:
     assertion = (AssertionError, unittest.TestCase.failureException, pytest.fail.Exception)
     own = phase in ("setup", "call")
     return AttemptOutcome.FAILED if own and isinstance(error, assertion) else AttemptOutcome.ERRORED
-
-
-def short(message: str, limit: int = MESSAGE_LIMIT) -> str:
-    """The message within `limit` characters: its beginning, where the cause mostly is."""
-    message = message.strip()
-    return message if len(message) <= limit else message[: limit - 1].rstrip() + "…"
 
 
 _RANKS = {

@@ -17,6 +17,7 @@ from typing import cast
 
 import pytest
 from _pytest._code import Traceback
+from _pytest.fixtures import FuncFixtureInfo
 from _pytest.main import wrap_session
 from _pytest.pathlib import ImportPathMismatchError, import_path
 from _pytest.unittest import TestCaseFunction, UnitTestCase
@@ -113,10 +114,13 @@ class MarvinClass(UnitTestCase):
         return in_environment(self.suite_class.original)
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        # A generator: before its first item it registers the class's fixtures, and only that is wanted of it.
-        next(iter(super().collect()), None)
+        # A generator: before its first item it registers the class's fixtures, and what that item needs of them is what
+        # all need that have no marks of their own, as the items of a parametrised function share it.
+        first = next(iter(super().collect()), None)
+        shared = first._fixtureinfo if isinstance(first, pytest.Function) and not first.own_markers else None
         for name, subject in self.suite_class.tests.items():
-            yield MarvinTest.of(name, subject, parent=self)
+            needs = None if getattr(subject.function, "pytestmark", None) else shared
+            yield MarvinTest.of(name, subject, parent=self, fixtureinfo=needs)
 
     def newinstance(self) -> object:
         """What pytest looks through for fixtures, name by name: not worth it where a class has none, as most."""
@@ -140,10 +144,13 @@ class MarvinTest(TestCaseFunction):
     subject: Subject
 
     @classmethod
-    def of(cls, method: str, subject: Subject, *, parent: MarvinClass) -> MarvinTest:
-        """The item of `method` in the environment of `parent`."""
+    def of(
+        cls, method: str, subject: Subject, *, parent: MarvinClass, fixtureinfo: FuncFixtureInfo | None = None
+    ) -> MarvinTest:
+        """The item of `method` in the environment of `parent`; pytest finds out the `fixtureinfo` that is not given."""
         environment = parent.environment.name
-        item: MarvinTest = cls.from_parent(parent, name=f"{method}[{environment}]", originalname=method)
+        name = f"{method}[{environment}]"
+        item: MarvinTest = cls.from_parent(parent, name=name, originalname=method, fixtureinfo=fixtureinfo)
         item.subject = subject
         assert parent.parent is not None
         path, *outer = parent.parent.nodeid.split("::")

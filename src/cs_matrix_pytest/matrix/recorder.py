@@ -13,10 +13,11 @@ import pytest
 from cs_matrix_pytest import __version__
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.marvin_bridge.missing_modules import with_mend
-from cs_matrix_pytest.matrix.attempts import AttemptFolder, short
+from cs_matrix_pytest.matrix.attempts import AttemptFolder
 from cs_matrix_pytest.matrix.naming import module_id, split_nodeid, test_id
 from cs_matrix_pytest.matrix.plan import selection_record
 from cs_matrix_pytest.outcomes.features import find_catalogue, load_catalogue
+from cs_matrix_pytest.outcomes.messages import short
 from cs_matrix_pytest.outcomes.model import (
     Attempt,
     AttemptOutcome,

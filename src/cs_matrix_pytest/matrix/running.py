@@ -14,11 +14,12 @@ import pytest
 from cs_matrix_pytest.environments.masking import Masker
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.errors import EnvironmentUnusable, UserError
-from cs_matrix_pytest.matrix.attempts import PhaseNote, outcome_of, phase_of, short
+from cs_matrix_pytest.matrix.attempts import PhaseNote, outcome_of, phase_of
 from cs_matrix_pytest.matrix.class_state import ClassState, suite_classes
 from cs_matrix_pytest.matrix.collection import UNDECIDED, UNFIT, environment_of, id_of, is_marvin_item
 from cs_matrix_pytest.matrix.marvin_results import write_results
 from cs_matrix_pytest.matrix.session import MatrixSession
+from cs_matrix_pytest.outcomes.messages import short
 from cs_matrix_pytest.outcomes.model import AttemptOutcome, ReasonCode
 from cs_matrix_pytest.outcomes.signature import signature
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cs_matrix_pytest.environments.model import Context
@@ -20,15 +20,16 @@ from cs_matrix_pytest.outcomes.classify import (
     feature_outcome,
 )
 from cs_matrix_pytest.outcomes.features import Feature, FeatureCatalogue
-from cs_matrix_pytest.outcomes.model import AttemptOutcome, Outcome, Reason
+from cs_matrix_pytest.outcomes.model import AttemptOutcome, Counts, Outcome, Reason
 from cs_matrix_pytest.outcomes.record import RecordedRun, merge
 
 UNKNOWN_VERSION = "unknown"
 
-_STRENGTH = {
+STRENGTH = {
     outcome: rank
     for rank, outcome in enumerate((Outcome.FAILING, Outcome.UNSTABLE, Outcome.UNTESTED, Outcome.COMPATIBLE))
 }
+"""The order of the evidence in a cell."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Evidence:
     """One test's part in a cell; by ``level``, a class's or a module's where a report named no more.
 
     ``why`` is one sentence. ``signature``, ``message`` and ``phase`` are the newest failure's, where one counts;
-    ``reason`` is set where the test is untested.
+    ``reason`` is set where the test is untested; ``known`` links the issue where a known failure accounts for it.
     """
 
     test: str
@@ -49,6 +50,7 @@ class Evidence:
     message: str | None = None
     phase: str | None = None
     reason: Reason | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,17 @@ class MatrixEnvironment:
 
 @dataclass(frozen=True)
 class MatrixRun:
-    """A run that the matrix was computed from; ``ended`` is False where it was cut short."""
+    """A run that the matrix was computed from; ``ended`` is False where it was cut short.
+
+    ``environments`` are its ``lab/name``; ``counts`` what its report counted without naming: no evidence of a test's.
+    """
 
     run: str
     started: str
     lab: str
     ended: bool
+    environments: tuple[str, ...] = ()
+    counts: tuple[Counts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,12 +157,8 @@ def compute_matrix(
     ``generated`` is the moment to write into it (`record.instant`); ``window`` and ``settle`` as in `classify`.
     Raises UserError where 1 ≤ settle ≤ window does not hold.
     """
-    if not 1 <= settle <= window:
-        raise UserError(
-            f"a window of {window} attempts with {settle} to settle cannot be",
-            hint="Give 1 <= settle <= window (ini cs_settle and cs_window; --settle and --window of cs-matrix report).",
-        )
-    runs = sorted(merge(records), key=lambda record: (record.run.started, record.run.run))
+    check_window(window, settle)
+    runs = sorted(merge(records), key=by_start)
     columns = _gather(runs)
     features = _features_of(columns, catalogue)
     cells: list[Cell] = []
@@ -164,15 +167,36 @@ def compute_matrix(
             cells.append(_cell(version, context, feature, members, window, settle))
     used = {cell.feature for cell in cells}
     by_id = {feature.id: feature for feature in features.values()}
-    return Matrix(
-        generated=generated,
-        runs=tuple(MatrixRun(r.run.run, r.run.started, r.run.lab, r.ended) for r in runs),
-        contexts=_contexts(runs),
-        environments=_environments(runs),
+    return replace(
+        outline(runs, generated),
         features={name: by_id[name] for name in sorted(used)},
         cells=tuple(sorted(cells, key=lambda cell: (cell.acs_version, cell.feature, cell.context))),
+    )
+
+
+def outline(runs: Sequence[RecordedRun], generated: str) -> Matrix:
+    """The matrix of runs (each once, sorted by `by_start`) without its features and cells: none of their attempts count."""
+    return Matrix(
+        generated=generated,
+        runs=tuple(map(_matrix_run, runs)),
+        contexts=_contexts(runs),
+        environments=_environments(runs),
         warnings=tuple(warning for record in runs for warning in record.warnings),
     )
+
+
+def by_start(record: RecordedRun) -> tuple[str, str]:
+    """The key to sort runs by, oldest first."""
+    return record.run.started, record.run.run
+
+
+def check_window(window: int, settle: int) -> None:
+    """Raises UserError where 1 ≤ settle ≤ window does not hold."""
+    if not 1 <= settle <= window:
+        raise UserError(
+            f"a window of {window} attempts with {settle} to settle cannot be",
+            hint="Give 1 <= settle <= window (ini cs_settle and cs_window; --settle and --window of cs-matrix report).",
+        )
 
 
 def _gather(runs: Iterable[RecordedRun]) -> dict[_Column, _Subjects]:
@@ -250,7 +274,7 @@ def _share(members: _Subjects, environments: list[str], window: int, settle: int
         tests=Counter(each.outcome for each in evidence if each.level == "test"),
         attempts=attempts,
         blocked=blocked,
-        evidence=tuple(sorted(evidence, key=lambda each: (_STRENGTH[each.outcome], each.test, each.level))),
+        evidence=tuple(sorted(evidence, key=lambda each: (STRENGTH[each.outcome], each.test, each.level))),
     )
 
 
@@ -268,6 +292,14 @@ def _evidence(subject: _Subject, verdict: Verdict) -> Evidence:
         phase=failure.phase if failure else None,
         reason=verdict.reason or (NEVER_SELECTED if verdict.outcome is Outcome.UNTESTED else None),
     )
+
+
+def _matrix_run(record: RecordedRun) -> MatrixRun:
+    run = record.run
+    environments = tuple(f"{run.lab}/{name}" for name in run.environments)
+    # Where only a part of a record was asked for, some of its environments are gone.
+    counts = tuple(each for each in record.counts if each.environment in run.environments)
+    return MatrixRun(run.run, run.started, run.lab, record.ended, environments, counts)
 
 
 def _contexts(runs: Iterable[RecordedRun]) -> dict[str, Mapping[str, Any]]:

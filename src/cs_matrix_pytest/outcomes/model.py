@@ -77,6 +77,27 @@ class Untested:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What a report counts without naming: so many modules (or, by ``level``, tests) that went well, badly, not at all.
+
+    None: the report does not say. ``suite`` is the part of the run that is counted (``smoke``), ``seconds`` what all of
+    it took. Counts stand in the record and in matrix.json; they decide no outcome.
+    """
+
+    environment: str
+    ok: int | None = None
+    failed: int | None = None
+    did_not_run: int | None = None
+    level: str = "module"
+    suite: str | None = None
+    seconds: float | None = None
+
+
+Line = Attempt | Untested | Counts
+"""What a run record holds between its first line and its last."""
+
+
+@dataclass(frozen=True)
 class RunEnvironment:
     """An environment as a run saw it. ``context`` has the shape of `environments.model.Context.as_dict`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.model import (
     Attempt,
     AttemptOutcome,
+    Counts,
     Reason,
     ReasonCode,
     Run,
@@ -43,6 +45,7 @@ class RecordedRun:
     run: Run
     attempts: tuple[Attempt, ...] = ()
     untested: tuple[Untested, ...] = ()
+    counts: tuple[Counts, ...] = ()
     ended: bool = False
     finished: str | None = None
     exit: int | None = None
@@ -94,7 +97,7 @@ class RecordWriter:
             self._file: int | None = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         except OSError as error:
             raise self._unwritable(error) from None
-        self._append(_run_line(run))
+        self._append(run_line(run))
         try:
             # A link, unlike a rename, refuses to replace the record of another run.
             os.link(draft, path)
@@ -110,11 +113,15 @@ class RecordWriter:
 
     def attempt(self, attempt: Attempt) -> None:
         """Records one execution of one test."""
-        self._append(_attempt_line(attempt))
+        self._append(attempt_line(attempt))
 
     def untested(self, untested: Untested) -> None:
         """Records that a test was not executed, and why."""
-        self._append(_untested_line(untested))
+        self._append(untested_line(untested))
+
+    def counts(self, counts: Counts) -> None:
+        """Records what a report only counts."""
+        self._append(counts_line(counts))
 
     def end(self, exit: int, finished: str | None = None) -> None:
         """Writes the last line and closes the file; ``finished`` is now unless told."""
@@ -206,9 +213,10 @@ def merge(*collections: Iterable[RecordedRun]) -> tuple[RecordedRun, ...]:
 def _fullness(record: RecordedRun) -> tuple[bool, int, str]:
     """A total order, so that it never matters which copy came first."""
     lines = [
-        _run_line(record.run),
-        *map(_attempt_line, record.attempts),
-        *map(_untested_line, record.untested),
+        run_line(record.run),
+        *map(attempt_line, record.attempts),
+        *map(untested_line, record.untested),
+        *map(counts_line, record.counts),
         {"finished": record.finished, "exit": record.exit, "warnings": record.warnings},
     ]
     return record.ended, len(lines), json.dumps(lines, sort_keys=True, default=str)
@@ -217,7 +225,8 @@ def _fullness(record: RecordedRun) -> tuple[bool, int, str]:
 # Writing
 
 
-def _run_line(run: Run) -> dict[str, Any]:
+def run_line(run: Run) -> dict[str, Any]:
+    """The line of a record, as JSON has it, for a `model.Run`."""
     environments = {
         name: {
             "context": dict(environment.context),
@@ -238,7 +247,8 @@ def _run_line(run: Run) -> dict[str, Any]:
     }
 
 
-def _attempt_line(attempt: Attempt) -> dict[str, Any]:
+def attempt_line(attempt: Attempt) -> dict[str, Any]:
+    """The line of a record, as JSON has it, for a `model.Attempt`."""
     line = {
         "kind": "attempt",
         "test": attempt.test,
@@ -252,7 +262,8 @@ def _attempt_line(attempt: Attempt) -> dict[str, Any]:
     return line | {key: value for key, value in optional.items() if value is not None}
 
 
-def _untested_line(untested: Untested) -> dict[str, Any]:
+def untested_line(untested: Untested) -> dict[str, Any]:
+    """The line of a record, as JSON has it, for a `model.Untested`."""
     line = {
         "kind": "untested",
         "test": untested.test,
@@ -261,6 +272,13 @@ def _untested_line(untested: Untested) -> dict[str, Any]:
     }
     level = _wider(untested.level)
     return line | {"level": level} if level else line
+
+
+def counts_line(counts: Counts) -> dict[str, Any]:
+    """The line of a record, as JSON has it, for a `model.Counts`."""
+    line = {"kind": "counts", "environment": counts.environment, "level": counts.level}
+    optional = {key: getattr(counts, key) for key in ("ok", "failed", "did_not_run", "suite", "seconds")}
+    return line | {key: value for key, value in optional.items() if value is not None}
 
 
 def _wider(level: str) -> str | None:
@@ -333,11 +351,13 @@ class _LineReader:
         self._run = run
         self._attempts: list[Attempt] = []
         self._untested: list[Untested] = []
+        self._counts: list[Counts] = []
         self._end: tuple[str | None, int | None] | None = None
         self._warnings: list[tuple[int, str]] = []
         self._kinds: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "attempt": lambda data: self._attempts.append(_attempt(data, self._run)),
             "untested": lambda data: self._untested.append(_untested(data, self._run)),
+            "counts": lambda data: self._counts.append(_counts(data, self._run)),
             "end": self._read_end,
         }
 
@@ -368,6 +388,7 @@ class _LineReader:
             run=self._run,
             attempts=tuple(self._attempts),
             untested=tuple(self._untested),
+            counts=tuple(self._counts),
             ended=self._end is not None,
             finished=finished,
             exit=exit,
@@ -412,6 +433,21 @@ def _untested(data: Mapping[str, Any], run: Run) -> Untested:
     )
 
 
+def _counts(data: Mapping[str, Any], run: Run) -> Counts:
+    seconds = data.get("seconds")
+    if seconds is not None and not (type(seconds) in (int, float) and math.isfinite(seconds)):
+        raise _MalformedError("seconds is not a number")
+    return Counts(
+        environment=_environment(data, run),
+        ok=_optional_count(data, "ok"),
+        failed=_optional_count(data, "failed"),
+        did_not_run=_optional_count(data, "did_not_run"),
+        level=_optional_text(data, "level") or "module",
+        suite=_optional_text(data, "suite"),
+        seconds=seconds,
+    )
+
+
 _ATTEMPT_OUTCOMES = {outcome.value: outcome for outcome in AttemptOutcome}
 _REASON_CODES = {code.value: code for code in ReasonCode}
 
@@ -437,6 +473,13 @@ def _optional_text(data: Mapping[str, Any], key: str) -> str | None:
     value = data.get(key)
     if value is not None and not isinstance(value, str):
         raise _MalformedError(f"{key} is not a text")
+    return value
+
+
+def _optional_count(data: Mapping[str, Any], key: str) -> int | None:
+    value = data.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise _MalformedError(f"{key} is not a count")
     return value
 
 

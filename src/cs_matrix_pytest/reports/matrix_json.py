@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cs_matrix_pytest.outcomes.matrix import Cell, Evidence, Matrix
+from cs_matrix_pytest.outcomes.matrix import Cell, Evidence, Matrix, MatrixRun
 from cs_matrix_pytest.outcomes.model import Outcome
 
 SCHEMA = "cs-matrix/1"
@@ -23,7 +23,7 @@ def as_dict(matrix: Matrix) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "generated": matrix.generated,
-        "runs": [{"run": run.run, "started": run.started, "lab": run.lab, "ended": run.ended} for run in matrix.runs],
+        "runs": [_run(run) for run in matrix.runs],
         "contexts": {key: dict(context) for key, context in matrix.contexts.items()},
         "environments": {
             name: {"context": environment.context, "lab": environment.lab}
@@ -34,6 +34,12 @@ def as_dict(matrix: Matrix) -> dict[str, Any]:
         },
         "cells": [_cell(cell) for cell in matrix.cells],
     }
+
+
+def _run(run: MatrixRun) -> dict[str, Any]:
+    data = {"run": run.run, "started": run.started, "lab": run.lab, "ended": run.ended}
+    counts = [{key: value for key, value in vars(each).items() if value is not None} for each in run.counts]
+    return data | ({"counts": counts} if counts else {})
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
@@ -57,6 +63,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "message": evidence.message,
         "phase": evidence.phase,
         "reason": evidence.reason and {"code": evidence.reason.code.value, "text": evidence.reason.text},
+        "known": evidence.known,
     }
     return {
         "test": evidence.test,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from cs_matrix_pytest.outcomes.groups import by_cause, failures_of
 from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
+from cs_matrix_pytest.reports.console import ASCII, STYLES, Signs, draw
 from cs_matrix_pytest.reports.escaping import printable
-from cs_matrix_pytest.reports.wording import because, strongest, tested
+from cs_matrix_pytest.reports.wording import because, marked, message_of, strongest, tested
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,6 @@ _Item = TypeVar("_Item")
 
 _SHOWN_WHYS = 20
 _SHOWN_MESSAGE = 160
-_NARROWEST = 40
 _TITLE_WIDTHS = (18, 34)
 """A feature's title wraps rather than take room from the environments: what it gets at least and at most."""
 
@@ -30,29 +29,6 @@ _GAP = 2
 
 _RULED = "    \n    \n {0}{0} \n    \n    \n    \n    \n    \n"
 _WHY_ORDER = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.UNTESTED)
-
-
-class _Signs(NamedTuple):
-    """The characters that not every terminal can show."""
-
-    of: Mapping[Outcome, str]
-    rule: str
-    ellipsis: str
-
-
-_UNICODE = _Signs(
-    {Outcome.COMPATIBLE: "✓", Outcome.FAILING: "✗", Outcome.UNSTABLE: "~", Outcome.UNTESTED: "·"}, "─", "…"
-)
-_ASCII = _Signs(
-    {Outcome.COMPATIBLE: "+", Outcome.FAILING: "x", Outcome.UNSTABLE: "~", Outcome.UNTESTED: "-"}, "-", "..."
-)
-
-_STYLES = {
-    Outcome.COMPATIBLE: "green",
-    Outcome.FAILING: "bold red",
-    Outcome.UNSTABLE: "yellow",
-    Outcome.UNTESTED: "dim",
-}
 
 _LEGEND = (
     (Outcome.COMPATIBLE, "the tests that ran pass"),
@@ -71,32 +47,18 @@ def render(
     where it cannot take the symbols they are ASCII. ``explain`` lists every cell, test by test, instead of a line for
     each cell that is not compatible.
     """
-    from rich.console import Console
 
-    encoding = _known(encoding)
-    signs = _UNICODE if _can_show(_UNICODE, encoding) else _ASCII
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=max(width, _NARROWEST),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
-    page = _Page(matrix, console, signs)
-    page.tables()
-    if explain:
-        page.explanations()
-    else:
-        page.whys()
-    page.notes()
-    text = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-    return text.replace("…", signs.ellipsis).encode(encoding, "backslashreplace").decode(encoding)
+    def write(console: Console, signs: Signs) -> None:
+        page = _Page(matrix, console, signs)
+        page.tables()
+        if explain:
+            page.explanations()
+            page.causes()
+        else:
+            page.whys()
+        page.notes()
+
+    return draw(write, width, color, encoding)
 
 
 @dataclass(frozen=True)
@@ -109,7 +71,7 @@ class _Column:
 
 
 class _Page:
-    def __init__(self, matrix: Matrix, console: Console, signs: _Signs) -> None:
+    def __init__(self, matrix: Matrix, console: Console, signs: Signs) -> None:
         self.matrix = matrix
         self.console = console
         self.signs = signs
@@ -145,18 +107,35 @@ class _Page:
             title = f"{self._title(cell.feature)}, CloudStack {cell.acs_version}, {cell.context}"
             verdict = f"{outcome.value} {tested(cell.total)}".rstrip()
             blocked = f", {cell.total.blocked} blocked" if cell.total.blocked else ""
-            self._print(f"{self.signs.of[outcome]} {verdict}: {printable(title)}", style=_STYLES[outcome])
+            self._print(f"{self.signs.of[outcome]} {verdict}: {printable(title)}", style=STYLES[outcome])
             shares = ", ".join(
                 f"{self._name(name)} {share.outcome.value}" for name, share in cell.by_environment.items()
             )
             self._print(f"  {printable(shares)}; attempts {cell.total.attempts}{blocked}")
             self._entries(
                 [
-                    (each.outcome, f"{_level(each.level)}{each.test}: {printable(because(each), _SHOWN_MESSAGE)}")
+                    (each.outcome, f"{_level(each.level)}{each.test}: {printable(marked(each), _SHOWN_MESSAGE)}")
                     for each in cell.total.evidence
                 ],
                 indent=2,
             )
+
+    def causes(self) -> None:
+        """One entry for each cause that failed several tests, or one test in several contexts."""
+        lines = []
+        for found in by_cause(failures_of(self.matrix), lambda failure: failure.evidence):
+            if found.signature is None or len(found.items) < 2:
+                continue
+            tests = len({failure.evidence.test for failure in found.items})
+            names = dict.fromkeys(self._name(name) for failure in found.items for name in failure.environments)
+            said = printable(message_of(found.evidence), _SHOWN_MESSAGE)
+            lines.append(
+                (found.evidence.outcome, f"{said}: {tests} test{'' if tests == 1 else 's'} in {', '.join(names)}")
+            )
+        if lines:
+            self._print()
+            self._print("Failures of one cause", style="bold")
+            self._entries(lines)
 
     def notes(self) -> None:
         """What a reader should know of the records themselves."""
@@ -208,7 +187,7 @@ class _Page:
         room = min(max(self.console.width - taken - 1, least), _TITLE_WIDTHS[1])
         # Explicit widths: what rich would take from a column that is too wide, it takes from the words.
         table = Table(
-            box=Box(_RULED.format(self.signs.rule), ascii=self.signs is _ASCII),
+            box=Box(_RULED.format(self.signs.rule), ascii=self.signs is ASCII),
             show_edge=False,
             padding=(0, 1, 0, 0),
         )
@@ -239,7 +218,7 @@ class _Page:
         from rich.text import Text
 
         outcome = share.outcome if share else Outcome.UNTESTED
-        return Text(self._square_text(share), style=_STYLES[outcome])
+        return Text(self._square_text(share), style=STYLES[outcome])
 
     def _square_text(self, share: Share | None) -> str:
         outcome = share.outcome if share else Outcome.UNTESTED
@@ -277,7 +256,7 @@ class _Page:
             evidence = strongest(cell.total)
             more = sum(each.outcome is cell.total.outcome for each in cell.total.evidence) - 1
             also = f"; and {more} more {cell.total.outcome.value}" if more else ""
-            said = printable(because(evidence), _SHOWN_MESSAGE)
+            said = printable(marked(evidence), _SHOWN_MESSAGE)
             cause = f"{_short(evidence.test)} {said}{also}"
             causes.setdefault((cell.total.outcome, cell.acs_version, cell.feature, cause), []).append(cell)
         return [
@@ -289,8 +268,8 @@ class _Page:
         causes: dict[tuple[str, str], list[str]] = {}
         for cell in self.matrix.cells:
             if cell.total.outcome is Outcome.UNTESTED:
-                cause = printable(because(strongest(cell.total)), _SHOWN_MESSAGE)
-                causes.setdefault((self._where([cell]), cause), []).append(self._title(cell.feature))
+                reason = printable(because(strongest(cell.total)), _SHOWN_MESSAGE)
+                causes.setdefault((self._where([cell]), reason), []).append(self._title(cell.feature))
         return [
             (Outcome.UNTESTED, f"{titles[0] if len(titles) == 1 else f'{len(titles)} features'}, {where}: {cause}")
             for (where, cause), titles in causes.items()
@@ -315,7 +294,7 @@ class _Page:
         grid.add_column(width=indent + 1)
         grid.add_column(width=self.console.width - indent - 2, overflow="fold")
         for outcome, line in lines:
-            grid.add_row(Text(" " * indent + self.signs.of[outcome], style=_STYLES[outcome]), Text(printable(line)))
+            grid.add_row(Text(" " * indent + self.signs.of[outcome], style=STYLES[outcome]), Text(printable(line)))
         self.console.print(grid)
 
     def _title(self, feature: str) -> str:
@@ -343,21 +322,6 @@ def _parts(items: Sequence[_Item], count: int) -> Iterator[Sequence[_Item]]:
         end = start + size + (index < larger)
         yield items[start:end]
         start = end
-
-
-def _can_show(signs: _Signs, encoding: str) -> bool:
-    try:
-        "".join([*signs.of.values(), signs.rule, signs.ellipsis]).encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _known(encoding: str) -> str:
-    try:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        return "ascii"
 
 
 def _short(test: str) -> str:

@@ -32,9 +32,12 @@ def tested(share: Share) -> str:
 
 
 def strongest(share: Share) -> Evidence:
-    """The evidence that decides the verdict; of an untested feature, the one whose reason most needs mending."""
+    """The evidence that decides the verdict; of an untested feature, the one whose reason most needs mending.
+
+    A failure that is known decides only where no other does.
+    """
     deciding = [evidence for evidence in share.evidence if evidence.outcome is share.outcome]
-    return max(deciding, key=lambda each: REASON_RANK[each.reason.code] if each.reason else 0)
+    return max(deciding, key=lambda each: (each.known is None, REASON_RANK[each.reason.code] if each.reason else 0))
 
 
 def because(evidence: Evidence) -> str:
@@ -46,11 +49,18 @@ def because(evidence: Evidence) -> str:
     if evidence.outcome is Outcome.COMPATIBLE:
         return evidence.why
     where = f" in {evidence.phase}" if evidence.phase not in (None, "call") else ""
-    said = _plain(evidence.message or evidence.signature or "")
+    said = message_of(evidence)
     return f"{evidence.why}{where}: {said}" if said else f"{evidence.why}{where}"
 
 
-def _plain(said: str) -> str:
+def marked(evidence: Evidence) -> str:
+    """`because`, with the issue of a known failure before it. Not escaped."""
+    return f"known ({evidence.known}): {because(evidence)}" if evidence.known else because(evidence)
+
+
+def message_of(evidence: Evidence) -> str:
+    """What the newest failure said, in as few words as it can be; empty where it said nothing. Not escaped."""
+    said = evidence.message or evidence.signature or ""
     for pattern, wording in _MARVIN_SAYS:
         if found := re.fullmatch(pattern, said, re.DOTALL):
             return found.expand(wording)
@@ -62,4 +72,4 @@ def decisive(share: Share) -> str:
     evidence = strongest(share)
     more = sum(each.outcome is share.outcome for each in share.evidence) - 1
     also = f" (and {more} more {share.outcome.value})" if more else ""
-    return f"{evidence.test}{also}: {because(evidence)}"
+    return f"{evidence.test}{also}: {marked(evidence)}"

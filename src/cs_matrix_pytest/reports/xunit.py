@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
 from cs_matrix_pytest.reports.escaping import xml_text
-from cs_matrix_pytest.reports.wording import because, decisive
+from cs_matrix_pytest.reports.wording import decisive, marked
 
 UNSTABLE = ("passed", "failure")
 """How an unstable feature may be shown."""
@@ -89,4 +89,4 @@ def _result(share: Share, unstable: str) -> Any:
 def _details(share: Share) -> str:
     """Every test that is failing or unstable, a line each."""
     telling = (each for each in share.evidence if each.outcome in (Outcome.FAILING, Outcome.UNSTABLE))
-    return xml_text("\n".join(f"{each.outcome.value}: {each.test}: {because(each)}" for each in telling))
+    return xml_text("\n".join(f"{each.outcome.value}: {each.test}: {marked(each)}" for each in telling))

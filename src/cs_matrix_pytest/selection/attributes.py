@@ -48,6 +48,11 @@ def attributes_of(function: object, cls: type | None) -> dict[str, object]:
     return found
 
 
+def has_attributes(function: object) -> bool:
+    """Whether a function carries an attribute of its own, as ``@attr`` gives it one."""
+    return next(_of_function(function), None) is not None
+
+
 def tags_of(attributes: Mapping[str, object]) -> list[str]:
     """The values of ``tags``, each once, in their order; a lone string is one tag."""
     return list(dict.fromkeys(text for value in values_of(attributes.get("tags")) if (text := str(value))))

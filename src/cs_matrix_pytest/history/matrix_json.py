@@ -1,0 +1,156 @@
+"""matrix.json of a large collection, piece by piece: to the byte what `reports.matrix_json.render` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.history.lines import escaped
+from cs_matrix_pytest.history.question import Question, Said, Subject
+from cs_matrix_pytest.outcomes.classify import NEVER_SELECTED
+from cs_matrix_pytest.outcomes.model import Outcome
+from cs_matrix_pytest.reports.matrix_json import as_dict
+
+_NO_CELLS = "[]\n}"
+_PIECE = 1 << 20
+"""How many characters are gathered before they are handed on."""
+
+_CELL = """  {
+   "acs_version": %s,
+   "feature": %s,
+   "context": %s,
+   "by_environment": {
+%s
+   },
+   "outcome": "%s",
+   "tests": {
+    "compatible": %d,
+    "failing": %d,
+    "unstable": %d,
+    "untested": %d
+   },
+   "attempts": %d,
+   "blocked": %d,
+   "evidence": [
+%s
+   ]
+  }"""
+
+_AS_JSON = """concat(
+    '    {\n     "test": "', test, '",\n     "outcome": "', outcome,
+    '",\n     "passed": ', passed, ',\n     "failed": ', failed, ',\n     "why": "', why, '"',
+    CASE WHEN level <> 'test' THEN concat(',\n     "level": "', level, '"') END,
+    CASE WHEN signature IS NOT NULL THEN concat(',\n     "signature": "', signature, '"') END,
+    CASE WHEN message IS NOT NULL THEN concat(',\n     "message": "', message, '"') END,
+    CASE WHEN phase IS NOT NULL THEN concat(',\n     "phase": "', phase, '"') END,
+    CASE WHEN reason IS NOT NULL
+        THEN concat(',\n     "reason": {\n      "code": "', reason, '",\n      "text": "', reason_text, '"\n     }') END,
+    '\n    }')"""
+"""One piece of evidence as JSON. Texts are escaped already, and concat passes over what is null."""
+
+
+def write(question: Question, path: Path, outcomes: set[Outcome]) -> None:
+    """Writes matrix.json at once or not at all; otherwise as `pieces`. Raises UserError where that fails."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("wb") as file:
+            file.writelines(pieces(question, outcomes))
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(f"the report cannot be written: {error.strerror or error}", file=path) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def pieces(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
+    """The text of matrix.json; the cells' outcomes are added to ``outcomes`` as they go by."""
+    head = json.dumps(as_dict(question.outline), indent=1)
+    start = head.removesuffix(_NO_CELLS)
+    gathered, size = [start], len(start)
+    separator = "[\n"
+    for cell in _cells(question, outcomes):
+        gathered += (separator, cell)
+        separator = ",\n"
+        size += len(cell)
+        if size > _PIECE:
+            yield "".join(gathered).encode("ascii")
+            gathered, size = [], 0
+    gathered.append("[]\n}\n" if separator == "[\n" else "\n ]\n}\n")
+    yield "".join(gathered).encode("ascii")
+
+
+def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[str]:
+    texts = _Texts(question)
+    quoted = _Quoted()
+    total: Said | None = None
+    environments: list[str] = []
+
+    def cell(said: Said) -> str:
+        outcomes.add(said.outcome)
+        others = iter(said.others)
+        return _CELL % (
+            quoted[said.place.acs_version],
+            quoted[said.feature],
+            quoted[said.place.context],
+            ",\n".join(environments),
+            said.outcome.value,
+            *said.tests,
+            said.attempts,
+            said.blocked,
+            ",\n".join([next(others) if number is None else texts[number] for number in said.evidence]),
+        )
+
+    for said in question.shares(_AS_JSON, alone=False):
+        place = said.place
+        if place.environment is None:
+            if total is not None:
+                yield cell(total)
+            total, environments = said, []
+        name = place.environment if place.only is None else place.only
+        if name is not None:
+            environments.append(f'    {quoted[name]}: "{said.outcome.value}"')
+    if total is not None:
+        yield cell(total)
+
+
+class _Quoted(dict[str, str]):
+    """Texts as JSON, each worked out once."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = quoted = json.dumps(text)
+        return quoted
+
+
+class _Texts(dict[int, str]):
+    """Evidence that a number says all of (`question.Said`), as JSON, each worked out once."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self._question = question
+
+    def __missing__(self, number: int) -> str:
+        subject, passed = divmod(number, self._question.stride)
+        self[number] = text = _plain(self._question.subjects[subject], passed)
+        return text
+
+
+def _plain(subject: Subject, passed: int) -> str:
+    never = NEVER_SELECTED
+    outcome, why, reason = (
+        (Outcome.COMPATIBLE, f"passed {passed} of {passed}", "")
+        if passed
+        else (
+            Outcome.UNTESTED,
+            never.code.value.replace("-", " "),
+            f',\n     "reason": {{\n      "code": "{never.code.value}",\n      "text": "{escaped(never.text)}"\n     }}',
+        )
+    )
+    level = "" if subject.level == "test" else f',\n     "level": "{escaped(subject.level)}"'
+    return (
+        f'    {{\n     "test": "{escaped(subject.test)}",\n     "outcome": "{outcome.value}",\n'
+        f'     "passed": {passed},\n     "failed": 0,\n     "why": "{why}"{level}{reason}\n    }}'
+    )
