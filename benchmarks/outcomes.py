@@ -10,8 +10,7 @@ from cs_matrix_pytest.environments.masking import Masker
 from cs_matrix_pytest.environments.model import Context, Hypervisor
 from cs_matrix_pytest.outcomes.features import load_catalogue
 from cs_matrix_pytest.outcomes.matrix import compute_matrix
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Run, RunEnvironment
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.outcomes.signature import normalise
 
 RUNS, ENVIRONMENTS, TESTS = 10, 10, 1000

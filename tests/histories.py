@@ -14,11 +14,12 @@ from cs_matrix_pytest.outcomes.model import (
     Counts,
     Reason,
     ReasonCode,
+    RecordedRun,
     Run,
     RunEnvironment,
     Untested,
 )
-from cs_matrix_pytest.outcomes.record import RecordedRun, RecordWriter, record_path
+from cs_matrix_pytest.outcomes.record import RecordWriter, record_path
 
 CONTEXTS = [
     Context(Hypervisor("kvm", "el9"), storage=Storage(protocol="nfs")).as_dict(),

@@ -14,11 +14,11 @@ from cs_matrix_pytest.outcomes.model import (
     AttemptOutcome,
     Reason,
     ReasonCode,
+    RecordedRun,
     Run,
     RunEnvironment,
     Untested,
 )
-from cs_matrix_pytest.outcomes.record import RecordedRun
 
 HYPERVISORS = (
     Hypervisor("kvm", "el8"),

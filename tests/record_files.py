@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cs_matrix_pytest.environments.model import Context, Hypervisor, Storage
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import RecordedRun, RecordWriter, record_path
+from cs_matrix_pytest.outcomes.model import (
+    Attempt,
+    AttemptOutcome,
+    Reason,
+    ReasonCode,
+    RecordedRun,
+    Run,
+    RunEnvironment,
+    Untested,
+)
+from cs_matrix_pytest.outcomes.record import RecordWriter, record_path
 from cs_matrix_pytest.outcomes.signature import signature
 
 KVM = Context(Hypervisor("kvm", "el9"), storage=Storage(protocol="nfs"))

@@ -10,11 +10,11 @@ from cs_matrix_pytest.outcomes.model import (
     AttemptOutcome,
     Reason,
     ReasonCode,
+    RecordedRun,
     Run,
     RunEnvironment,
     Untested,
 )
-from cs_matrix_pytest.outcomes.record import RecordedRun
 
 HOSTILE = "evil\x1b[2J\x1b]8;;http://x\x07 [bold red]\r\nclear\x00\x9b \u202elink\ud800\u2028 fine\x1b"
 

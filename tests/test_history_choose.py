@@ -12,8 +12,7 @@ from cs_matrix_pytest.environments.model import Context, Hypervisor, Storage
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.choose import Choice, choose
 from cs_matrix_pytest.outcomes.features import load_catalogue
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Run, RunEnvironment
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun, Run, RunEnvironment
 from histories import write_history
 
 CATALOGUE = load_catalogue()

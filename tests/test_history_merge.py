@@ -22,8 +22,8 @@ from cs_matrix_pytest.history.compacting import compact
 from cs_matrix_pytest.history.merging import merge
 from cs_matrix_pytest.outcomes.features import load_catalogue
 from cs_matrix_pytest.outcomes.matrix import compute_matrix
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Run, RunEnvironment
-from cs_matrix_pytest.outcomes.record import RecordedRun, read_record
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun, Run, RunEnvironment
+from cs_matrix_pytest.outcomes.record import read_record
 from cs_matrix_pytest.reports import matrix_json
 from histories import ODD_LINES, histories, odd_attempt, runs, write_history, write_record
 
@@ -100,7 +100,9 @@ def place(folder, records, has):
         if how != "none":
             path = write_record(folder, record, f"run-{number}")
             if how == "cut":
-                path.write_bytes(path.read_bytes()[:-3])
+                raw = path.read_bytes()
+                # A record has its first line whole from the beginning.
+                path.write_bytes(raw[: max(raw.index(b"\n") + 1, len(raw) - 3)])
     return folder
 
 

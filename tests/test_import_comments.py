@@ -21,9 +21,10 @@ from cs_matrix_pytest.importers.comments import Comment, runs_of
 from cs_matrix_pytest.importers.destination import Destination
 from cs_matrix_pytest.importers.stated import Stated
 from cs_matrix_pytest.outcomes.features import load_catalogue
+from cs_matrix_pytest.outcomes.lines import SCHEMA_FILE
 from cs_matrix_pytest.outcomes.matrix import compute_matrix
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Outcome
-from cs_matrix_pytest.outcomes.record import SCHEMA_FILE, read_folder, read_record
+from cs_matrix_pytest.outcomes.record import read_folder, read_record
 from cs_matrix_pytest.reports import matrix_json
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "trillian-comments.jsonl"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from cs_matrix_pytest.cli import main
 from cs_matrix_pytest.importers import trillian_archive
 from cs_matrix_pytest.importers.trillian_results import read_results
-from cs_matrix_pytest.outcomes.record import RecordedRun, read_folder
+from cs_matrix_pytest.outcomes.model import RecordedRun
+from cs_matrix_pytest.outcomes.record import read_folder
 
 XUNIT = (
     '<?xml version="1.0" encoding="UTF-8"?><testsuite name="nosetests">'

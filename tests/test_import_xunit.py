@@ -29,9 +29,10 @@ from cs_matrix_pytest.importers.stated import CONTEXT_KEYS, Stated, moment_of, r
 from cs_matrix_pytest.importers.xunit import imported
 from cs_matrix_pytest.importers.xunit_cases import CaseReader
 from cs_matrix_pytest.outcomes.features import load_catalogue
+from cs_matrix_pytest.outcomes.lines import SCHEMA_FILE
 from cs_matrix_pytest.outcomes.matrix import compute_matrix
-from cs_matrix_pytest.outcomes.model import Attempt, Line, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import SCHEMA_FILE, RecordedRun, read_folder
+from cs_matrix_pytest.outcomes.model import Attempt, Line, RecordedRun, Run, RunEnvironment, Untested
+from cs_matrix_pytest.outcomes.record import read_folder
 
 RECORDING = os.environ.get("CS_RECORDING")
 

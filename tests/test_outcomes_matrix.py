@@ -20,11 +20,12 @@ from cs_matrix_pytest.outcomes.model import (
     Outcome,
     Reason,
     ReasonCode,
+    RecordedRun,
     Run,
     RunEnvironment,
     Untested,
 )
-from cs_matrix_pytest.outcomes.record import RecordedRun, read_record
+from cs_matrix_pytest.outcomes.record import read_record
 from cs_matrix_pytest.reports import matrix_json
 
 DOCS = Path(__file__).parents[1] / "docs" / "outcomes.md"

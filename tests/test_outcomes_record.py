@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 
 from cs_matrix_pytest.environments.model import Context, Hypervisor
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.outcomes.lines import SCHEMA_FILE
 from cs_matrix_pytest.outcomes.model import (
     Attempt,
     AttemptOutcome,
     Reason,
     ReasonCode,
+    RecordedRun,
     Run,
     RunEnvironment,
     Untested,
 )
 from cs_matrix_pytest.outcomes.record import (
-    SCHEMA_FILE,
-    RecordedRun,
     RecordWriter,
     instant,
     merge,

@@ -11,8 +11,7 @@ from markdown_it import MarkdownIt
 
 from cs_matrix_pytest import cli
 from cs_matrix_pytest.outcomes.matrix import compute_matrix
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Run, RunEnvironment
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.reports.escaping import printable
 from cs_matrix_pytest.reports.markdown import LIMIT, length, render, shown
 from report_example import CATALOGUE, example_matrix, example_records, hostile_matrix

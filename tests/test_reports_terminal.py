@@ -11,8 +11,16 @@ import pytest
 
 from cs_matrix_pytest.environments.model import Context, Hypervisor
 from cs_matrix_pytest.outcomes.matrix import Matrix, compute_matrix
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import (
+    Attempt,
+    AttemptOutcome,
+    Reason,
+    ReasonCode,
+    RecordedRun,
+    Run,
+    RunEnvironment,
+    Untested,
+)
 from cs_matrix_pytest.reports.terminal import render
 from report_example import CATALOGUE, example_matrix, example_records, hostile_matrix
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.choose import AXES, DATE, Choice, choose
 from cs_matrix_pytest.outcomes.features import FILE_NAME, FeatureCatalogue, find_catalogue, load_catalogue
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import RecordedRun
 
 DEFAULT_FOLDER = Path("cs-report")
 

@@ -9,7 +9,7 @@ import sys
 from cs_matrix_pytest.commands import choosing, known_failures
 from cs_matrix_pytest.github import client
 from cs_matrix_pytest.outcomes.matrix import Matrix
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import RecordedRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

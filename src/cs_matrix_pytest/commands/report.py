@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cs_matrix_pytest.commands import choosing, known_failures
+from cs_matrix_pytest.commands import choosing, known_failures, output
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.history.answers import answered
 from cs_matrix_pytest.outcomes.classify import SETTLE, WINDOW
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``cs-matrix report``."""
     parser.add_argument("--format", choices=tuple(_FORMATS), default="terminal", help="default: %(default)s")
-    parser.add_argument("--output", type=Path, metavar="F", help="write there instead of to standard output")
+    output.add_arguments(parser)
     parser.add_argument("--explain", action="store_true", help="say of every cell why, test by test (terminal)")
     parser.add_argument(
         "--fail-on",
@@ -74,17 +72,17 @@ def run(args: argparse.Namespace) -> int:
         else:
             matrix = answer.matrix()
     matrix = account(matrix, known, datetime.now(timezone.utc).date(), whole=not choosing.choice_of(args))
-    _write(_FORMATS[args.format](matrix, args), args.output)
+    output.write(_FORMATS[args.format](matrix, args), args.output)
     return int(any(is_news(cell.total, failing_outcomes) for cell in matrix.cells))
 
 
-def _stream(question: Question, output: Path | None) -> set[Outcome]:
+def _stream(question: Question, file: Path | None) -> set[Outcome]:
     """Writes matrix.json without making the whole matrix; the outcomes that it has."""
     from cs_matrix_pytest.history import matrix_json
 
     outcomes: set[Outcome] = set()
-    if output is not None:
-        matrix_json.write(question, output, outcomes)
+    if file is not None:
+        matrix_json.write(question, file, outcomes)
         return outcomes
     sys.stdout.flush()
     sys.stdout.buffer.writelines(matrix_json.pieces(question, outcomes))
@@ -100,29 +98,13 @@ def _outcomes(given: list[str]) -> frozenset[Outcome]:
     return frozenset(map(Outcome, words))
 
 
-def _write(content: bytes, output: Path | None) -> None:
-    if output is not None:
-        from cs_matrix_pytest.reports import write_atomically
-
-        write_atomically(output, content)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-
-
 def _terminal(matrix: Matrix, args: argparse.Namespace) -> bytes:
     from cs_matrix_pytest.reports import terminal
 
-    to_screen = args.output is None and sys.stdout.isatty()
-    encoding = "utf-8" if args.output else sys.stdout.encoding or "utf-8"
-    text = terminal.render(
-        matrix,
-        shutil.get_terminal_size().columns,
-        color=to_screen and "NO_COLOR" not in os.environ,
-        encoding=encoding,
-        explain=args.explain,
-    )
-    return text.encode(encoding)
+    def render(width: int, color: bool, encoding: str) -> str:
+        return terminal.render(matrix, width, color=color, encoding=encoding, explain=args.explain)
+
+    return output.drawn(render, args.output)
 
 
 def _json(matrix: Matrix, _args: argparse.Namespace) -> bytes:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.history import lines, parquet
 from cs_matrix_pytest.history.stores import Folder, Store, Vanished, is_url, store_of
-from cs_matrix_pytest.outcomes.record import RecordedRun, merge
+from cs_matrix_pytest.outcomes.lines import parse_record, read_run
+from cs_matrix_pytest.outcomes.model import RecordedRun
+from cs_matrix_pytest.outcomes.record import merge
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -98,7 +100,7 @@ def read_records(places: Sequence[str]) -> tuple[RecordedRun, ...]:
 def read_files(files: Sequence[File]) -> tuple[RecordedRun, ...]:
     """All runs in these files, each once. Raises UserError, and Vanished."""
     if not any(file.compacted for file in files):
-        return merge(lines.parse(file.store.read(file.name), file.path) for file in files)
+        return merge(parse_record(file.store.read(file.name), file.path) for file in files)
     with opened(files) as collection:
         return merge(collection.records())
 
@@ -149,7 +151,7 @@ class Collection:
 
     def records(self) -> tuple[RecordedRun, ...]:
         """The runs that are kept; messages name the files that they were in before they were compacted."""
-        return tuple(lines.parse(raw, path) for _, raw, path in self._each(self.kept.values()))
+        return tuple(parse_record(raw, path) for _, raw, path in self._each(self.kept.values()))
 
     def source(self, kept: Iterable[Copy] | None = None) -> str:
         """A table expression with the rows (`lines.COLUMNS`) of copies; default: those that are kept."""
@@ -185,7 +187,7 @@ class Collection:
         raws = self._raw(copy for some in rivals.values() for copy in some)
         for run, some in rivals.items():
             # Read under one name, for where a copy lies makes it no fuller.
-            read = [(lines.parse(raws[copy], Path("run")), copy) for copy in some]
+            read = [(parse_record(raws[copy], Path("run")), copy) for copy in some]
             (fullest,) = merge(record for record, _ in read)
             kept[run] = next(copy for record, copy in read if record is fullest)
         return dict(sorted(kept.items()))
@@ -201,7 +203,7 @@ class Collection:
 
     def _single(self, file: File) -> Copy:
         raw = file.store.read(file.name)
-        return Copy(lines.escaped(lines.read_run(raw, file.path).run), lines.digest(raw), file, len(raw))
+        return Copy(lines.escaped(read_run(raw.partition(b"\n")[0], file.path).run), lines.digest(raw), file, len(raw))
 
     def _compacted(self, file: File) -> Iterator[Copy]:
         there = file.store.fetch(file.name, self._scratch)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cs_matrix_pytest.environments.model import Context
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, Run, Untested
-from cs_matrix_pytest.outcomes.record import (
-    RecordedRun,
-    _attempt,
-    _LineReader,
-    _MalformedError,
-    _object,
-    _read_run,
-    _untested,
+from cs_matrix_pytest.outcomes.lines import (
+    MalformedError,
     attempt_line,
+    parse_record,
+    read_attempt,
+    read_counts,
+    read_end,
+    read_object,
+    read_run,
+    read_untested,
     untested_line,
 )
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Reason, ReasonCode, RecordedRun, Run, Untested
 
 COLUMNS: Mapping[str, str] = {
     "kind": "VARCHAR",
@@ -58,7 +59,10 @@ BULK = ("attempt", "untested")
 """The kinds of which there are many; all others are a few lines of each record."""
 
 LEFT_OUT = "left-out"
-_KNOWN = ("counts", "end")
+_FEW: Mapping[str, Callable[[Mapping[str, Any], Run], object]] = {
+    "counts": read_counts,
+    "end": lambda data, _run: read_end(data),
+}
 
 
 class Row(NamedTuple):
@@ -101,26 +105,10 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def read_run(raw: bytes, path: Path) -> Run:
-    """The first line of a record. Raises UserError where it is none, or one of a newer schema."""
-    return _read_run(raw.partition(b"\n")[0], path)
-
-
-def parse(raw: bytes, path: Path) -> RecordedRun:
-    """A record from its bytes, as `record.read_record` from the file ``path``, which only messages name."""
-    first, _, rest = raw.partition(b"\n")
-    reader = _LineReader(_read_run(first, path))
-    lines = rest.split(b"\n")
-    for number, line in enumerate(lines, start=2):
-        if line.strip():
-            reader.read(number, line, last=number == len(lines) + 1)
-    return reader.result(path)
-
-
 def rows(raw: bytes, path: Path, name: str) -> Iterator[Row]:
     """The lines of a record, the run's first; ``name`` is its file's. Raises UserError as `read_run`."""
     lines = raw.split(b"\n")
-    run = _read_run(lines[0], path)
+    run = read_run(lines[0], path)
     run_id = escaped(run.run)
     yield Row(
         "run",
@@ -151,7 +139,7 @@ def rows(raw: bytes, path: Path, name: str) -> Iterator[Row]:
 def ended(raw: bytes, path: Path) -> bool:
     """Whether a record has its end line."""
     first, _, rest = raw.partition(b"\n")
-    run = _read_run(first, path)
+    run = read_run(first, path)
     return any(b'"end"' in line and _row(line, 1, run, {}).kind == "end" for line in reversed(rest.split(b"\n")))
 
 
@@ -169,17 +157,17 @@ def remainder(found: Iterable[Row], path: Path) -> RecordedRun:
     """The record without its lines of the kinds in `BULK`: its run, end, counts, and warnings."""
     some = sorted(found, key=lambda row: row.line)
     if any(row.kind == LEFT_OUT for row in some):
-        return parse(record_bytes(some), path)
+        return parse_record(record_bytes(some), path)
     # Only warnings tell line numbers: without any the gaps may go. A line that was cut off never comes this way.
-    return parse(b"\n".join(map(_line, some)) + b"\n", path)
+    return parse_record(b"\n".join(map(_line, some)) + b"\n", path)
 
 
 def _row(line: bytes, number: int, run: Run, places: Mapping[str, Mapping[str, Any]]) -> Row:
     try:
-        data = _object(line)
+        data = read_object(line)
         kind = data.get("kind")
         if kind == "attempt":
-            attempt = _attempt(data, run)
+            attempt = read_attempt(data, run)
             return Row(
                 "attempt",
                 test=escaped(attempt.test),
@@ -196,7 +184,7 @@ def _row(line: bytes, number: int, run: Run, places: Mapping[str, Mapping[str, A
                 **places.get(attempt.environment, {}),
             )
         if kind == "untested":
-            untested = _untested(data, run)
+            untested = read_untested(data, run)
             return Row(
                 "untested",
                 test=escaped(untested.test),
@@ -207,11 +195,11 @@ def _row(line: bytes, number: int, run: Run, places: Mapping[str, Mapping[str, A
                 raw=_unless(line, untested_line(untested)),
                 **places.get(untested.environment, {}),
             )
-        if kind in _KNOWN:
-            _LineReader(run)._kinds[kind](data)
+        if isinstance(kind, str) and kind in _FEW:
+            _FEW[kind](data, run)
             return Row(kind, run=escaped(run.run), line=number, raw=_escaped_bytes(line))
         return Row("other", run=escaped(run.run), line=number, raw=_escaped_bytes(line))
-    except _MalformedError:
+    except MalformedError:
         return Row(LEFT_OUT, run=escaped(run.run), line=number, raw=_escaped_bytes(line))
 
 

@@ -25,8 +25,7 @@ from cs_matrix_pytest.outcomes.matrix import (
     check_window,
     outline,
 )
-from cs_matrix_pytest.outcomes.model import Outcome, Reason, ReasonCode
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import Outcome, Reason, ReasonCode, RecordedRun
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.history.lines import escaped
-from cs_matrix_pytest.outcomes.classify import _REASON_OF_ATTEMPT, EXECUTED, REASON_RANK
+from cs_matrix_pytest.outcomes.classify import EXECUTED, REASON_OF_ATTEMPT, REASON_RANK
 from cs_matrix_pytest.outcomes.matrix import STRENGTH
 from cs_matrix_pytest.outcomes.model import Outcome
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _EXECUTED = ", ".join(sorted(f"'{outcome.value}'" for outcome in EXECUTED))
 _MOMENT = "rtrim(started, 'Z')"
 _RANK = " ".join(f"WHEN '{code.value}' THEN {rank}" for code, rank in REASON_RANK.items())
-_CODE = " ".join(f"WHEN '{each.value}' THEN '{code.value}'" for each, (code, _) in _REASON_OF_ATTEMPT.items())
-_TEXT = " ".join(f"WHEN '{each.value}' THEN '{escaped(text)}'" for each, (_, text) in _REASON_OF_ATTEMPT.items())
+_CODE = " ".join(f"WHEN '{each.value}' THEN '{code.value}'" for each, (code, _) in REASON_OF_ATTEMPT.items())
+_TEXT = " ".join(f"WHEN '{each.value}' THEN '{escaped(text)}'" for each, (_, text) in REASON_OF_ATTEMPT.items())
 _FAILING, _UNSTABLE, _UNTESTED, _COMPATIBLE = (
     STRENGTH[each] for each in (Outcome.FAILING, Outcome.UNSTABLE, Outcome.UNTESTED, Outcome.COMPATIBLE)
 )

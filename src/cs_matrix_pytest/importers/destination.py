@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from cs_matrix_pytest import __version__
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.importers.stated import UNKNOWN
+from cs_matrix_pytest.outcomes.lines import attempt_line, counts_line, run_line, untested_line
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Line, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import attempt_line, counts_line, record_path, run_line, untested_line
+from cs_matrix_pytest.outcomes.record import record_path
 
 _AT_ONCE = 1000
 """Lines that are written together."""

@@ -133,12 +133,12 @@ class Recorder:
         return self._trouble is None
 
     def _report(self) -> Matrix:
+        from cs_matrix_pytest.history.collection import read_records
         from cs_matrix_pytest.outcomes.matrix import compute_matrix
-        from cs_matrix_pytest.outcomes.record import read_folder
         from cs_matrix_pytest.reports import write_reports
 
         matrix = compute_matrix(
-            read_folder(self.folder),
+            read_records([str(self.folder)]),
             self.catalogue,
             generated=instant(datetime.now(timezone.utc)),
             window=self._options.window,

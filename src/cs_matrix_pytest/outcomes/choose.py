@@ -12,8 +12,7 @@ from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.features import FeatureCatalogue
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
-from cs_matrix_pytest.outcomes.model import Attempt, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import Attempt, RecordedRun, Run, RunEnvironment, Untested
 
 AXES: Mapping[str, Callable[[Context], tuple[str | None, ...]]] = {
     "hypervisor": lambda context: (context.hypervisor.type,),

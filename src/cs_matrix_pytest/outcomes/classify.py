@@ -20,7 +20,7 @@ EXECUTED = frozenset({AttemptOutcome.PASSED, AttemptOutcome.FAILED, AttemptOutco
 
 NEVER_SELECTED = Reason(ReasonCode.NOT_SELECTED, "never selected in this context")
 
-_REASON_OF_ATTEMPT: Mapping[AttemptOutcome, tuple[ReasonCode, str]] = {
+REASON_OF_ATTEMPT: Mapping[AttemptOutcome, tuple[ReasonCode, str]] = {
     AttemptOutcome.SKIPPED: (ReasonCode.SKIPPED, "the test skipped itself"),
     AttemptOutcome.BLOCKED: (ReasonCode.BLOCKED, "the environment could not be used"),
 }
@@ -138,7 +138,7 @@ def _untested(by_age: Iterable[Observation], reasons: Iterable[Reason]) -> Verdi
     """Rule 1: of several reasons the one that most needs mending, and of equal ones the newest."""
     given = list(reasons)
     for seen in by_age:
-        code, text = _REASON_OF_ATTEMPT[seen.attempt.outcome]
+        code, text = REASON_OF_ATTEMPT[seen.attempt.outcome]
         given.append(Reason(code, seen.attempt.message or text))
     chosen = NEVER_SELECTED
     for reason in given:

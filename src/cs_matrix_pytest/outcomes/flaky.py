@@ -12,8 +12,8 @@ from typing import NamedTuple
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.outcomes.classify import EXECUTED, SETTLE
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome
-from cs_matrix_pytest.outcomes.record import RecordedRun, merge
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun
+from cs_matrix_pytest.outcomes.record import merge
 
 CONFIDENCE = 0.95
 MINIMUM = 5

@@ -20,8 +20,8 @@ from cs_matrix_pytest.outcomes.classify import (
     feature_outcome,
 )
 from cs_matrix_pytest.outcomes.features import Feature, FeatureCatalogue
-from cs_matrix_pytest.outcomes.model import AttemptOutcome, Counts, Outcome, Reason
-from cs_matrix_pytest.outcomes.record import RecordedRun, merge
+from cs_matrix_pytest.outcomes.model import AttemptOutcome, Counts, Outcome, Reason, RecordedRun
+from cs_matrix_pytest.outcomes.record import merge
 
 UNKNOWN_VERSION = "unknown"
 

@@ -116,3 +116,20 @@ class Run:
     environments: Mapping[str, RunEnvironment]
     tools: Mapping[str, str] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run record as read. ``ended`` is False where the run was killed, or is still going on.
+
+    ``warnings`` name lines that were left out because they could not be understood.
+    """
+
+    run: Run
+    attempts: tuple[Attempt, ...] = ()
+    untested: tuple[Untested, ...] = ()
+    counts: tuple[Counts, ...] = ()
+    ended: bool = False
+    finished: str | None = None
+    exit: int | None = None
+    warnings: tuple[str, ...] = ()

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
-from cs_matrix_pytest.outcomes.model import Run, RunEnvironment
-from cs_matrix_pytest.outcomes.record import RecordedRun
+from cs_matrix_pytest.outcomes.model import RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.reports.escaping import printable
 
 NEWEST = "newest"

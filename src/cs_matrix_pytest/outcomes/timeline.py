@@ -9,8 +9,8 @@ from typing import NamedTuple
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.outcomes.features import FeatureCatalogue
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION, by_start
-from cs_matrix_pytest.outcomes.model import AttemptOutcome
-from cs_matrix_pytest.outcomes.record import RecordedRun, merge
+from cs_matrix_pytest.outcomes.model import AttemptOutcome, RecordedRun
+from cs_matrix_pytest.outcomes.record import merge
 
 NEWEST = 20
 """How many runs of a cell are told of, unless told."""

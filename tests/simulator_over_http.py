@@ -1,0 +1,59 @@
+"""A running simulator as a client on its integration port sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from cs_matrix_pytest.simulator import Simulator
+
+
+class Client:
+    """Commands over HTTP; of an async one, what its job answered."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.session = requests.Session()
+
+    def ask(self, command: str, **params: Any) -> dict[str, Any]:
+        """The body of an answer, an error's too."""
+        text = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+        response = self.session.get(
+            f"http://127.0.0.1:{self.simulator.integration_port}/",
+            params={"command": command, "response": "json", **text},
+            timeout=30,
+        )
+        (body,) = response.json().values()
+        if "jobid" in body and command != "queryAsyncJobResult":
+            body = self.ask("queryAsyncJobResult", jobid=body["jobid"])["jobresult"]
+        return body  # type: ignore[no-any-return]
+
+    def run(self, command: str, **params: Any) -> dict[str, Any]:
+        """The body of a command that must succeed."""
+        body = self.ask(command, **params)
+        assert "errorcode" not in body, body
+        return body
+
+    def one(self, command: str, **params: Any) -> dict[str, Any]:
+        """The only resource in a command's answer: alone, or as the only row of a list."""
+        body = {key: value for key, value in self.run(command, **params).items() if key != "count"}
+        (found,) = body.values()
+        if isinstance(found, list):
+            (found,) = found
+        return found  # type: ignore[no-any-return]
+
+    def rows(self, command: str, **params: Any) -> list[dict[str, Any]]:
+        """The rows of a list, none where the answer has none."""
+        body = self.run(command, **params)
+        return next((value for value in body.values() if isinstance(value, list)), [])
+
+    def refused(self, command: str, **params: Any) -> tuple[int, str]:
+        """Error code and text of a command that must fail."""
+        body = self.ask(command, **params)
+        return body["errorcode"], body["errortext"]
+
+    def pass_time(self, seconds: float) -> None:
+        """Have simulated time pass."""
+        with self.simulator.cloud.lock:
+            self.simulator.clock.advance(seconds)
