@@ -82,6 +82,7 @@ def opened(browser, address):
     def open_(hash_="", size=DESKTOP, scheme="light", url=address, **options):
         page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **options)
         pages.append(page)
+        page.set_default_timeout(10_000)
         page.on("console", lambda message: trouble.append(message.text))
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("dialog", lambda dialog: (trouble.append(f"dialog {dialog.message}"), dialog.dismiss()))

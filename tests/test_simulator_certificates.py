@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,6 +124,13 @@ def test_only_some_hosts_can_be_forced(client: Client) -> None:
     host = client.rows("listHosts", type="Routing")[0]["id"]
     refused = client.refused("provisionCertificate", hostid=host, forced=True)
     assert refused == (530, "Forced certificate provisioning is only supported for KVM hosts and SystemVMs.")
+
+
+def test_without_the_package_it_says_what_is_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    code, text = client.refused("listCaCertificate")
+    assert (code, "pip install" in text) == (530, True)
+    assert client.rows("listCAProviders")
 
 
 def test_revoking_is_kept_once(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What the simulator does by the clock and for whom it keeps what: schedules, backups, dedication; regions, IPv6 prefixes."""
+"""What the simulator does by the clock, and what it keeps for whom: schedules, backups, dedication, GPUs, regions, IPv6."""
 
 from __future__ import annotations
 
@@ -322,3 +322,134 @@ def test_ipv6_prefixes(client: Client) -> None:
     assert client.one("listGuestNetworkIpv6Prefixes", zoneid=zone) == made
     client.run("deleteGuestNetworkIpv6Prefix", id=made["id"])
     assert client.rows("listGuestNetworkIpv6Prefixes") == []
+
+
+def test_networks_get_ipv6_subnets(client: Client, owner: dict[str, Any]) -> None:
+    zone = client.rows("listZones")[0]["id"]
+    client.run("updateConfiguration", name="ipv6.offering.enabled", value="true")
+    offering = client.one(
+        "createNetworkOffering",
+        name="dual",
+        displaytext="dual",
+        guestiptype="Isolated",
+        traffictype="GUEST",
+        internetprotocol="dualstack",
+        supportedservices="Dhcp,Dns,SourceNat",
+        **{
+            f"serviceproviderlist[{index}].{key}": value
+            for index, name in enumerate(("Dhcp", "Dns", "SourceNat"))
+            for key, value in (("service", name), ("provider", "VirtualRouter"))
+        },
+    )
+    client.run("updateNetworkOffering", id=offering["id"], state="Enabled")
+    new = {
+        "name": "n",
+        "zoneid": zone,
+        "networkofferingid": offering["id"],
+        "account": owner["name"],
+        "domainid": owner["domainid"],
+    }
+    assert client.refused("createNetwork", **new) == (535, "Unable to allocate IPv6 network")
+    assert client.rows("listNetworks", account=owner["name"], domainid=owner["domainid"]) == []
+    prefix = client.one("createGuestNetworkIpv6Prefix", zoneid=zone, prefix="fd17:ac56:1234:1000::/63")
+    outside = client.one(
+        "createVlanIpRange",
+        zoneid=zone,
+        forvirtualnetwork=True,
+        vlan="77",
+        ip6cidr="fd17:ac56:1234:2000::/64",
+        ip6gateway="fd17:ac56:1234:2000::1",
+    )
+    network = client.one("createNetwork", **new)
+    assert (network["ip6cidr"], network["ip6gateway"]) == ("fd17:ac56:1234:1000::/64", "fd17:ac56:1234:1000::1")
+    vm = deploy(client, owner, networkids=network["id"])
+    assert vm["nic"][0]["ip6address"].startswith("fd17:ac56:1234:1000:")
+    router = client.one("listRouters", networkid=network["id"], listall=True)
+    public = next(nic for nic in router["nic"] if nic["traffictype"] == "Public")
+    routes = client.one("listNetworks", id=network["id"], listall=True)["ip6routes"]
+    assert routes == [{"subnet": network["ip6cidr"], "gateway": public["ip6address"]}]
+    other = client.one("createNetwork", **new | {"name": "m"})
+    assert other["ip6cidr"] == "fd17:ac56:1234:1001::/64"
+    assert client.refused("createNetwork", **new | {"name": "o"}) == (
+        535,
+        "Unable to allocate IPv6 guest subnet for the network",
+    )
+    assert client.refused("deleteGuestNetworkIpv6Prefix", id=prefix["id"])[0] == 530
+    client.run("destroyVirtualMachine", id=vm["id"], expunge=True)
+    for each in (network, other):
+        client.run("deleteNetwork", id=each["id"], forced=True)
+    assert client.one("listGuestNetworkIpv6Prefixes")["usedsubnets"] == 0
+    client.run("deleteGuestNetworkIpv6Prefix", id=prefix["id"])
+    client.run("deleteVlanIpRange", id=outside["id"])
+
+
+# GPUs
+
+
+def test_a_vm_with_a_gpu(client: Client, owner: dict[str, Any]) -> None:
+    hosts = client.rows("listHosts", type="Routing")
+    assert "gputotal" not in hosts[0]
+    with_gpus = hosts[0]
+    assert len(client.rows("discoverGpuDevices", id=with_gpus["id"])) == 24
+    assert len(client.rows("discoverGpuDevices", id=with_gpus["id"])) == 24
+    profile = client.one("listVgpuProfiles", name="sim-8q")
+    assert (profile["gpucardname"], profile["videoram"]) == ("Simulator Graphics Card Pro", 8192)
+    offering = client.one(
+        "createServiceOffering",
+        name="gpu",
+        displaytext="gpu",
+        cpunumber=1,
+        cpuspeed=100,
+        memory=128,
+        vgpuprofileid=profile["id"],
+        gpucount=3,
+    )
+    assert (offering["vgpuprofilename"], offering["maxheads"]) == ("sim-8q", 4)
+    machine = {
+        "account": owner["name"],
+        "domainid": owner["domainid"],
+        "zoneid": with_gpus["zoneid"],
+        "templateid": client.rows("listTemplates", templatefilter="featured")[0]["id"],
+        "serviceofferingid": offering["id"],
+    }
+    vm = client.one("deployVirtualMachine", **machine)
+    assert (vm["hostid"], vm["gpucount"], vm["vgpuprofilename"]) == (with_gpus["id"], 3, "sim-8q")
+    mine = client.rows("listGpuDevices", virtualmachineid=vm["id"])
+    assert [(row["state"], row["vgpuprofilename"]) for row in mine] == [("Allocated", "sim-8q")] * 3
+    host = client.one("listHosts", id=with_gpus["id"])
+    assert (host["gputotal"], host["gpuused"]) == (20, 3)
+    gpus = next(row for row in client.rows("listCapacity") if row["name"] == "GPU")
+    assert (gpus["capacitytotal"], gpus["capacityused"]) == (20, 3)
+    assert client.refused("deployVirtualMachine", **machine)[0] == 533
+    assert client.refused("unmanageGpuDevice", ids=mine[0]["id"])[0] == 530
+    client.run("destroyVirtualMachine", id=vm["id"], expunge=True)
+    client.run("unmanageGpuDevice", ids=mine[0]["id"])
+    assert client.one("listHosts", id=with_gpus["id"])["gputotal"] == 19
+    client.run("manageGpuDevice", ids=mine[0]["id"])
+
+
+def test_gpu_cards(client: Client) -> None:
+    card = {"name": "c", "deviceid": "1db4", "devicename": "d", "vendorid": "10de", "vendorname": "v"}
+    made = client.one("createGpuCard", **card)
+    assert client.refused("createGpuCard", **card) == (
+        431,
+        "GPU card with vendor ID 10de and device ID 1db4 already exists",
+    )
+    assert client.refused("createGpuCard", **card | {"deviceid": "10-de"}) == (
+        431,
+        "Device ID must be alphanumeric and in hexadecimal format",
+    )
+    whole = client.one("listVgpuProfiles", gpucardid=made["id"])
+    half = client.one("createVgpuProfile", gpucardid=made["id"], name="half", maxvgpuperphysicalgpu=2)
+    host = client.rows("listHosts", type="Routing")[1]
+    at = {"hostid": host["id"], "gpucardid": made["id"], "busaddress": "00:01.0"}
+    device = client.one("createGpuDevice", vgpuprofileid=whole["id"], **at)
+    assert (device["gpudevicetype"], device["state"], device["managedstate"]) == ("PCI", "Free", "Managed")
+    assert client.refused("createGpuDevice", vgpuprofileid=half["id"], **at)[0] == 431
+    assert client.one("updateGpuDevice", id=device["id"], vgpuprofileid=half["id"])["vgpuprofilename"] == "half"
+    assert client.refused("deleteVgpuProfile", id=half["id"])[0] == 431
+    assert client.refused("deleteGpuCard", id=made["id"])[0] == 431
+    client.run("deleteGpuDevice", ids=device["id"])
+    client.run("deleteVgpuProfile", id=half["id"])
+    client.run("deleteGpuCard", id=made["id"])
+    assert client.rows("listVgpuProfiles", gpucardid=made["id"]) == []

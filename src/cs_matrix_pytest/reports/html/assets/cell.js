@@ -92,8 +92,8 @@ function evidencePart(feature, context, summary) {
     for (const group of byOutcome.get(outcome)) made.append(causeOf(groups[group]));
   }
   if (!bad && (outcomeOf(summary) !== COMPATIBLE || summary[1 + UNTESTED])) made.append(noRoom("The evidence of tests that do not pass was"));
-  const passing = summary[1 + COMPATIBLE];
-  if (!good && passing) made.append(noRoom(`The names of ${counted(passing, "passing test")} were`));
+  const named = summary[1 + COMPATIBLE];
+  if (!good && named) made.append(noRoom(`The names of ${counted(named, "passing test")} were`));
   else if (!good && outcomeOf(summary) === COMPATIBLE) made.append(noRoom("What passes was"));
   return made;
 }
