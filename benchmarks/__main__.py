@@ -13,6 +13,7 @@ BENCHMARKS = (
     "outcomes",
     "history",
     "importers",
+    "html_page",
     "marvin_import",
     "api_generation",
     "collection",

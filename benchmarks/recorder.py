@@ -1,6 +1,7 @@
 """A pytest plugin (``-p benchmarks.recorder``): every HTTP call made through requests, as JSON Lines in ``$CS_RECORD_TO``.
 
-The form is that of the recordings of a real server: ``u`` URL, ``p`` parameters, ``d`` body, ``s`` status, ``r`` answer.
+The form is that of the recordings of a real server: ``u`` URL, ``p`` parameters, ``d`` body, ``s`` status, ``r`` answer,
+``t`` the test in whose call it was made (``TestA.test_b``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ import pytest
 import requests
 
 
+def running_test() -> str | None:
+    node, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+    if phase != "(call)":
+        return None
+    return ".".join(node.split("[")[0].split("::")[-2:])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def record_calls() -> Iterator[None]:
     real = requests.Session.request
@@ -26,6 +34,7 @@ def record_calls() -> Iterator[None]:
         def request(self: requests.Session, method: str, url: str, **given: Any) -> requests.Response:
             answer = real(self, method, url, **given)
             call = {
+                "t": running_test(),
                 "u": url,
                 "p": given.get("params"),
                 "d": given.get("data"),

@@ -54,6 +54,34 @@ def answers(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield command, answer
 
 
+def errors(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """(test, command, error code) of every call that was refused, and of every job that failed (``COMMAND (job)``).
+
+    A test is ``TestA.test_b``; calls outside of tests are left out.
+    """
+    jobs: dict[str, str] = {}
+    for line in lines:
+        call = json.loads(line)
+        if "u" not in call and "c" not in call:
+            continue
+        answer = call.get("r")
+        if isinstance(answer, str):
+            try:
+                answer = json.loads(answer)
+            except ValueError:
+                continue
+        body = next(iter(answer.values()), None) if isinstance(answer, dict) else None
+        if not isinstance(body, dict):
+            continue
+        command = call.get("c") or _command(call)
+        if "jobid" in body and command != "queryAsyncJobResult":
+            jobs[body["jobid"]] = command
+        if command == "queryAsyncJobResult" and body.get("jobstatus") == 2:
+            command, body = f"{jobs.get(str(body.get('jobid')), 'unknown')} (job)", body.get("jobresult")
+        if call.get("t") and isinstance(body, dict) and isinstance(code := body.get("errorcode"), int):
+            yield ".".join(call["t"].split(".")[-2:]), command, code
+
+
 def _command(call: Mapping[str, Any]) -> str:
     given = call.get("p") or call.get("d") or {}
     if isinstance(given, str):
@@ -90,6 +118,7 @@ class Agreement:
     good: int
     total: int
     wrong: Mapping[str, list[str]]
+    commands: int = 0
 
     @property
     def share(self) -> float:
@@ -113,4 +142,4 @@ def compare(real: Table, ours: Table) -> Agreement:
         good += len(seen) - len(bad)
         if bad:
             wrong[command] = bad
-    return Agreement(good, total, wrong)
+    return Agreement(good, total, wrong, len(real.keys() & ours.keys()))

@@ -142,6 +142,7 @@ class _Seen:
 
 _Column = tuple[str, str]  # ACS version, context
 _Subjects = dict[_Subject, _Seen]
+_Named = dict[tuple[str, str], dict[_Subject, None]]  # by ACS version and feature
 
 
 def compute_matrix(
@@ -161,9 +162,10 @@ def compute_matrix(
     runs = sorted(merge(records), key=by_start)
     columns = _gather(runs)
     features = _features_of(columns, catalogue)
+    named = _named_tests(columns, features)
     cells: list[Cell] = []
     for (version, context), subjects in columns.items():
-        for feature, members in _with_unnamed(version, subjects, features, columns).items():
+        for feature, members in _with_unnamed(version, subjects, features, named).items():
             cells.append(_cell(version, context, feature, members, window, settle))
     used = {cell.feature for cell in cells}
     by_id = {feature.id: feature for feature in features.values()}
@@ -230,8 +232,18 @@ def _features_of(columns: Mapping[_Column, _Subjects], catalogue: FeatureCatalog
     return {test: catalogue.feature_of(test) for test in tests}
 
 
+def _named_tests(columns: Mapping[_Column, _Subjects], features: Mapping[str, Feature]) -> _Named:
+    """The tests of each version and feature, whichever context names them."""
+    named: _Named = defaultdict(dict)
+    for (version, _), subjects in columns.items():
+        for subject in subjects:
+            if subject.level == "test":
+                named[version, features[subject.test].id][subject] = None
+    return named
+
+
 def _with_unnamed(
-    version: str, subjects: _Subjects, features: Mapping[str, Feature], columns: Mapping[_Column, _Subjects]
+    version: str, subjects: _Subjects, features: Mapping[str, Feature], named: _Named
 ) -> dict[str, _Subjects]:
     """The subjects by feature, and to each feature its tests that only other contexts of the same version name.
 
@@ -240,13 +252,10 @@ def _with_unnamed(
     by_feature: dict[str, _Subjects] = defaultdict(dict)
     for subject, seen in subjects.items():
         by_feature[features[subject.test].id][subject] = seen
-    for (other_version, _), others in columns.items():
-        if other_version != version or others is subjects:
-            continue
-        for subject in others:
-            feature = features[subject.test].id
-            if subject.level == "test" and feature in by_feature:
-                by_feature[feature].setdefault(subject, _Seen())
+    for feature, members in by_feature.items():
+        for subject in named.get((version, feature), ()):
+            if subject not in members:
+                members[subject] = _Seen()
     return by_feature
 
 
