@@ -19,6 +19,7 @@ BENCHMARKS = (
     "collection",
     "demo",
     "fidelity",
+    "simulator_coverage",
 )
 
 

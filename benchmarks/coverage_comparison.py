@@ -20,10 +20,16 @@ CLASS_LEVEL = re.compile(r"ContextSuite context=(?P<cls>\w+)>:(?P<part>setup|tea
 REASONS = (
     ("missing command", re.compile(r"(?P<what>\w+) is served by CloudStack but has no behaviour")),
     ("needs SSH", re.compile(r"needs SSH:|SshClient|Unable to (?:connect|login) .*ssh", re.IGNORECASE)),
-    ("needs SQL", re.compile(r"This simulator(?:'s database does not|\s+can(?:not| insert))\b|\bMySQL\b|mysql\.connector")),
+    (
+        "needs SQL",
+        re.compile(r"This simulator(?:'s database does not|\s+can(?:not| insert))\b|\bMySQL\b|mysql\.connector"),
+    ),
     ("needs a package", re.compile(r"No module named '?(?P<what>[\w.]+)|(?P<pip>pip install '[^']+')")),
 )
 """What a message says about why a test did not pass here, the first that fits."""
+
+ALONE = "passes alone"
+"""The test passes where nothing but its suite runs: what others leave, or do meanwhile, is in its way."""
 
 SETUP = {"setup-class", "setup"}
 
@@ -78,12 +84,16 @@ def spread(recorded: Mapping[str, Recorded], tests: Iterable[str]) -> dict[str, 
     return found
 
 
-def differences(recorded: Mapping[str, Recorded], results: Mapping[str, Result]) -> Iterator[Difference]:
-    """The recorded tests whose result is another here; failures and errors are one."""
+def differences(
+    recorded: Mapping[str, Recorded], results: Mapping[str, Result], alone: Mapping[str, Result] | None = None
+) -> Iterator[Difference]:
+    """The recorded tests whose result is another here; failures and errors are one. ``alone``: see `reason`."""
     for test, there in sorted(recorded.items()):
         here = results.get(test, Result("not run"))
         if _kind(there.result.outcome) != _kind(here.outcome):
-            yield Difference(test, there.result.outcome, here.outcome, reason(here, there), here.message)
+            yield Difference(
+                test, there.result.outcome, here.outcome, reason(here, there, (alone or {}).get(test)), here.message
+            )
 
 
 def unrecorded(recorded: Mapping[str, Recorded], results: Mapping[str, Result]) -> dict[str, Result]:
@@ -95,10 +105,25 @@ def _kind(outcome: str) -> str:
     return "failed" if outcome in ("failed", "errored", "blocked") else outcome
 
 
-def reason(here: Result, there: Recorded | None = None) -> str:
-    """Why a result is as it is: one of `REASONS`, that it says nothing about the simulator, or a failed set-up."""
+def failing(recorded: Mapping[str, Recorded], results: Mapping[str, Result]) -> list[str]:
+    """The tests that fail here though a real server passes or skips them, or may."""
+    return sorted(
+        test
+        for test, here in results.items()
+        if _kind(here.outcome) == "failed"
+        and (test not in recorded or recorded[test].result.outcome in ("passed", "skipped"))
+    )
+
+
+def reason(here: Result, there: Recorded | None = None, alone: Result | None = None) -> str:
+    """Why a result is as it is: one of `REASONS`, that it says nothing about the simulator, or a failed set-up.
+
+    ``alone`` is the test's result where nothing but its suite ran.
+    """
     if there is not None and there.bound:
         return "environment-bound there"
+    if alone is not None and alone.outcome == "passed":
+        return ALONE
     for name, pattern in REASONS:
         if said := pattern.search(here.message):
             what = next((text for text in said.groupdict().values() if text), None)

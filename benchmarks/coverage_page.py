@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from benchmarks.coverage_comparison import Recorded, Result, differences, spread, totals, unrecorded
+from benchmarks.coverage_comparison import Recorded, differences, reason, spread, totals, unrecorded
 from benchmarks.fidelity import Figures
-from benchmarks.upstream_selection import ATTRIBUTES, CONFIG, SUITES, WORKFLOW, Session
+from benchmarks.upstream_selection import ATTRIBUTES, CONFIG, SUITES, WORKFLOW, Result, Session
 from cs_matrix_pytest.reports.markdown import shown
 
 INTRODUCTION = f"""\
@@ -16,6 +16,9 @@ INTRODUCTION = f"""\
 The suites that CloudStack's own simulator CI runs (`{WORKFLOW}`), untouched, with the tree's own Marvin: `{ATTRIBUTES}`, in
 one pytest process with one embedded environment that Marvin's deployDataCenter filled from `{CONFIG}`. Beside them stands what a real
 management server with CloudStack's simulator plugin gave for the same selection, where a recording has it.
+
+Upstream gives each group of suites a server of its own; here all run on one, in the order of the workflow. Where the reason is
+*passes alone*, the test fails so, but passes in a session of its suite only.
 
 This page is generated:
 
@@ -29,15 +32,21 @@ MESSAGE = 160
 
 
 def render(
-    sessions: Sequence[Session], recording: Mapping[str, Recorded] | None, figures: Figures | None = None
+    sessions: Sequence[Session],
+    recording: Mapping[str, Recorded] | None,
+    figures: Figures | None = None,
+    alone: Mapping[str, Result] | None = None,
 ) -> str:
-    """The page. The tables by suite and test are of the first session; a test that another decides otherwise is named."""
+    """The page. The tables by suite and test are of the first session; a test that another decides otherwise is named.
+
+    ``alone`` has the results of suites that were run again, each with nothing before it.
+    """
     first = sessions[0]
     recorded = spread(recording or {}, first.results)
     parts = [INTRODUCTION, _totals(sessions, recorded)]
     if recorded:
-        parts.append(_differing(recorded, first))
-    parts += [_between(sessions), _unrecorded(recorded, first, bool(recorded))]
+        parts.append(_differing(recorded, first, alone or {}))
+    parts += [_between(sessions), _unrecorded(recorded, first, alone or {})]
     if figures is not None:
         parts.append(fidelity(figures))
     parts.append(_suites(recorded, first))
@@ -60,7 +69,11 @@ def _totals(sessions: Sequence[Session], recorded: Mapping[str, Recorded]) -> st
     rows = []
     if recorded:
         rows = [
-            row("tests in the recording", f"{len(recorded):,}", (len(recorded.keys() & s.results) for s in sessions)),
+            row(
+                "tests in the recording",
+                f"{len(recorded):,}",
+                (f"{len(recorded.keys() & s.results):,}" for s in sessions),
+            ),
             row("… that pass there", there["passed"], (f"{each['passed', 'passed']} pass" for each in counts)),
             row("… skipped there", there["skipped"], (f"{each['skipped', 'skipped']} skipped" for each in counts)),
             row(
@@ -94,8 +107,8 @@ def _hours(recorded: Mapping[str, Recorded]) -> str:
     return f"{sum(each.seconds for each in recorded.values()) / 3600:.1f} h of tests" if recorded else ""
 
 
-def _differing(recorded: Mapping[str, Recorded], session: Session) -> str:
-    rows = list(differences(recorded, session.results))
+def _differing(recorded: Mapping[str, Recorded], session: Session, alone: Mapping[str, Result]) -> str:
+    rows = list(differences(recorded, session.results, alone))
     if not rows:
         return "## Tests that differ\n\nNone.\n"
     reasons = Counter(each.reason for each in rows)
@@ -103,7 +116,13 @@ def _differing(recorded: Mapping[str, Recorded], session: Session) -> str:
     body = table(
         ["test", "there", "here", "reason", "message"],
         (
-            (shown(each.test, in_table=True), each.there, each.here, shown(each.reason, in_table=True), _said(each.message))
+            (
+                shown(each.test, in_table=True),
+                each.there,
+                each.here,
+                shown(each.reason, in_table=True),
+                _said(each.message),
+            )
             for each in rows
         ),
     )
@@ -132,10 +151,8 @@ def _between(sessions: Sequence[Session]) -> str:
     return f"## Between Pythons\n\n{table(['test', 'Python', 'result', 'Python', 'result', 'message'], rows)}"
 
 
-def _unrecorded(recorded: Mapping[str, Recorded], session: Session, some: bool) -> str:
-    from benchmarks.coverage_comparison import reason
-
-    title = "Tests that the recording does not have" if some else "Tests that do not pass"
+def _unrecorded(recorded: Mapping[str, Recorded], session: Session, alone: Mapping[str, Result]) -> str:
+    title = "Tests that the recording does not have" if recorded else "Tests that do not pass"
     rest = unrecorded(recorded, session.results)
     bad = {test: result for test, result in rest.items() if result.outcome not in ("passed", "skipped")}
     counted = Counter(_outcomes(rest.values()))
@@ -145,7 +162,12 @@ def _unrecorded(recorded: Mapping[str, Recorded], session: Session, some: bool) 
     body = table(
         ["test", "here", "reason", "message"],
         (
-            (shown(test, in_table=True), result.outcome, shown(reason(result), in_table=True), _said(result.message))
+            (
+                shown(test, in_table=True),
+                result.outcome,
+                shown(reason(result, alone=alone.get(test)), in_table=True),
+                _said(result.message),
+            )
             for test, result in bad.items()
         ),
     )
@@ -177,7 +199,8 @@ def _suites(recorded: Mapping[str, Recorded], session: Session) -> str:
 def fidelity(figures: Figures) -> str:
     """The section on answers."""
     rows = [
-        (each.what, f"{each.good:,}", f"{each.total:,}", f"{each.share * 100:.1f} %", each.note) for each in figures.rows
+        (each.what, f"{each.good:,}", f"{each.total:,}", f"{each.share * 100:.1f} %", each.note)
+        for each in figures.rows
     ]
     text = (
         "## Answers\n\nThe answers to every call of the session above, and to the recorded probes, held against the "
@@ -185,7 +208,8 @@ def fidelity(figures: Figures) -> str:
     )
     if figures.wrong:
         text += "\nWhat is not as recorded:\n\n" + table(
-            ["command", "what"], ((shown(name, in_table=True), _list(items)) for name, items in sorted(figures.wrong.items()))
+            ["command", "what"],
+            ((shown(name, in_table=True), _list(items)) for name, items in sorted(figures.wrong.items())),
         )
     return text
 

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.coverage_comparison import read_results
 from benchmarks.figures import report
-from benchmarks.shapes import Agreement, compare, errors, table
+from benchmarks.shapes import callers, compare, errors, table
 from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.errors import ApiError
 
@@ -60,7 +61,8 @@ def measure() -> bool:
     for command, items in sorted(figures.wrong.items()):
         print(f"     {command}: {', '.join(items[:8])}")
     print("".join(f"     {each.what}: {each.good} of {each.total}\n" for each in figures.rows), end="")
-    return all([report(each.what, each.share * 100, "%", at_least=each.at_least * 100) for each in figures.rows])
+    good = [report(each.what, each.share * 100, "%", at_least=each.at_least * 100) for each in figures.rows]
+    return all(good)
 
 
 def recorded_calls(folder: Path) -> Path:
@@ -69,7 +71,7 @@ def recorded_calls(folder: Path) -> Path:
     if "CS_SOURCE" in os.environ:
         from benchmarks.upstream_selection import run
 
-        run(Path(os.environ["CS_SOURCE"]).absolute(), folder, calls=calls)
+        run(Path(os.environ["CS_SOURCE"]).absolute(), folder / "selection", calls=calls)
     else:
         run_examples(folder, calls)
     return calls
@@ -89,18 +91,12 @@ def run_examples(folder: Path, calls: Path) -> None:
     )
 
 
-def examples_against(recording: Path) -> Agreement:
-    """The fields in the answers that the examples get, compared with the recorded ones."""
-    with tempfile.TemporaryDirectory() as folder:
-        calls = Path(folder, "calls.jsonl")
-        run_examples(Path(folder), calls)
-        return compare(table(_traces(recording)), table([calls]))
-
-
 def against(recording: Path, calls: Path) -> Figures:
     """All that can be compared."""
     fields = compare(table(_traces(recording)), table([calls]))
-    codes, wrong_codes = error_codes(_lines(_traces(recording)), calls.open(encoding="utf-8"))
+    bound = {test for test, each in read_results(recording / "results.csv").items() if each.bound}
+    with calls.open(encoding="utf-8") as ours:
+        codes, wrong_codes = error_codes(_lines(_traces(recording)), ours, but={_short(test) for test in bound})
     wire, wrong_wire = wire_samples(recording)
     fresh, wrong_fresh = fresh_install(recording)
     wrong = defaultdict(list, {command: [f"field {path}" for path in paths] for command, paths in fields.wrong.items()})
@@ -108,7 +104,8 @@ def against(recording: Path, calls: Path) -> Figures:
         wrong[command] += items
     note = f"in the answers of {fields.commands} commands that both gave"
     constant = Figure("fields that the real server always gives, with their type", fields.good, fields.total, 0.9, note)
-    return Figures((constant, codes, wire, *fresh), wrong)
+    rows = (constant, codes, wire, *fresh)
+    return Figures(tuple(row for row in rows if row.total), wrong)
 
 
 def _traces(recording: Path) -> list[Path]:
@@ -121,22 +118,31 @@ def _lines(files: Iterable[Path]) -> Iterator[str]:
             yield from lines
 
 
-def error_codes(real: Iterable[str], ours: Iterable[str]) -> tuple[Figure, dict[str, list[str]]]:
-    """The errors that a real server answered within each test, and whether the same test gets them here."""
-    there, here = (_by_test(errors(lines)) for lines in (real, ours))
-    good, wrong = 0, defaultdict(Counter)
-    common = there.keys() & here.keys()
-    for test in common:
-        good += (there[test] & here[test]).total()
-        for command, code in (there[test] - here[test]).elements():
+def _short(test: str) -> str:
+    return ".".join(test.split("::")[-2:])
+
+
+def error_codes(
+    real: Iterable[str], ours: Iterable[str], but: Collection[str] = ()
+) -> tuple[Figure, dict[str, list[str]]]:
+    """The errors that a real server answered within each test ``but`` some, and whether the same test gets them here.
+
+    Tests that make no call here are left out: they were not run.
+    """
+    lines = list(ours)
+    there, here = _by_test(errors(real)), _by_test(errors(lines))
+    ran = callers(lines) - set(but)
+    good = total = 0
+    wrong: dict[str, Counter[str]] = defaultdict(Counter)
+    for test in there.keys() & ran:
+        right = there[test] & here.get(test, Counter())
+        good, total = good + right.total(), total + there[test].total()
+        for command, code in (there[test] - right).elements():
             wrong[command][f"no error {code}"] += 1
-    for test in there.keys() - common:
-        for command, code in there[test].elements():
-            wrong[command][f"no error {code}"] += 1
-    total = sum(counted.total() for counted in there.values())
-    figure = Figure("errors: command and code, test by test", good, total, 0.8, f"of {len(there)} tests that meet any")
+    note = f"of {len(there.keys() & ran)} tests that meet any"
+    figure = Figure("errors: command and code, test by test", good, total, 0.8, note)
     return figure, {
-        command: [f"{what} ({count} ×)" for what, count in sorted(items.items())] for command, items in wrong.items()
+        command: [f"{what}, {count} times" for what, count in sorted(items.items())] for command, items in wrong.items()
     }
 
 
@@ -156,20 +162,21 @@ def wire_samples(recording: Path) -> tuple[Figure, dict[str, list[str]]]:
     with Simulator(hypervisor="simulator", networking="advanced") as simulator:
         simulator.run("createDomain", name="d1")
         keys = dict(zip(("apikey", "secretkey"), simulator.admin_keys(), strict=True))
-        ids, session = wire.known_ids(simulator), {}
+        ids = wire.known_ids(simulator)
+        session: dict[str, str] = {}
         wrong = {
             f"probe {sample['name']}": found
             for sample in samples
             if (found := list(wire.replay(simulator, sample, ids, keys, session)))
         }
     figure = Figure(
-        "probes of the wire protocol", len(samples) - len(wrong), len(samples), 1.0, "status, headers, envelope, error text"
+        "probes of the wire protocol",
+        len(samples) - len(wrong),
+        len(samples),
+        1.0,
+        "status, headers, envelope, error text",
     )
     return figure, wrong
-
-
-OWN = {"listDbMetrics", "listInfrastructure", "listManagementServersMetrics", "listUsageServerMetrics"}
-"""Lists of what a server measures of itself: their fields count, not their values."""
 
 
 def fresh_install(recording: Path) -> tuple[list[Figure], dict[str, list[str]]]:
@@ -189,8 +196,12 @@ def fresh_install(recording: Path) -> tuple[list[Figure], dict[str, list[str]]]:
         good, total = good + (real & ours).total(), total + real.total()
         wrong[command] += [f"no {what}" for what in missing]
     rows = fresh["configurations"]
-    real_settings = {row["name"]: row for row in (dict(zip(rows["columns"], each, strict=True)) for each in rows["rows"])}
-    settings = {each["name"]: each for each in simulator.run("listConfigurations", page="1", pagesize="-1")["configuration"]}
+    real_settings = {
+        row["name"]: row for row in (dict(zip(rows["columns"], each, strict=True)) for each in rows["rows"])
+    }
+    settings = {
+        each["name"]: each for each in simulator.run("listConfigurations", page="1", pagesize="-1")["configuration"]
+    }
     same = [name for name, real in real_settings.items() if _is(real, settings.get(name, {}))]
     wrong["listConfigurations"] += [name for name in real_settings if name not in same]
     figures = [
@@ -204,7 +215,16 @@ def _is(real: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     return all(value is None or ours.get(name) == value for name, value in real.items() if name != "options")
 
 
-NAMES = ("name", "type", "username", "account", "usagetypeid", "alerttypeid", "resourcetypename", "traffictypeimplementor")
+NAMES = (
+    "name",
+    "type",
+    "username",
+    "account",
+    "usagetypeid",
+    "alerttypeid",
+    "resourcetypename",
+    "traffictypeimplementor",
+)
 """Fields that tell an object of a fresh install apart, in the order of preference; ids are each server's own."""
 
 

@@ -79,7 +79,16 @@ def errors(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
         if command == "queryAsyncJobResult" and body.get("jobstatus") == 2:
             command, body = f"{jobs.get(str(body.get('jobid')), 'unknown')} (job)", body.get("jobresult")
         if call.get("t") and isinstance(body, dict) and isinstance(code := body.get("errorcode"), int):
-            yield ".".join(call["t"].split(".")[-2:]), command, code
+            yield _short(call["t"]), command, code
+
+
+def callers(lines: Iterable[str]) -> set[str]:
+    """The tests that made calls: ``TestA.test_b``."""
+    return {_short(test) for line in lines if (test := json.loads(line).get("t"))}
+
+
+def _short(test: str) -> str:
+    return ".".join(test.split(".")[-2:])
 
 
 def _command(call: Mapping[str, Any]) -> str:

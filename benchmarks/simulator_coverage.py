@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import coverage_page, fidelity
-from benchmarks.coverage_comparison import Recorded, read_results, spread, totals
+from benchmarks.coverage_comparison import Recorded, failing, read_results, spread, totals
 from benchmarks.figures import report
-from benchmarks.upstream_selection import Session, run
+from benchmarks.upstream_selection import Result, Session, run
+from cs_matrix_pytest.simulator.simulator import LOOPBACK, USUAL_PORTS
 
 SECONDS = 300
 MEBIBYTES = 1024
@@ -37,6 +39,8 @@ def covered(pythons: Sequence[str], page: Path | None, *options: str) -> bool:
     if not os.environ.get("CS_SOURCE"):
         print(f"     simulator coverage: skipped, {NO_SOURCE}")
         return True
+    if not port_is_free(USUAL_PORTS["api"]):
+        print(f"     port {USUAL_PORTS['api']} is taken: suites that write it into their URLs will meet another server")
     tree = Path(os.environ["CS_SOURCE"]).absolute()
     recording = Path(os.environ["CS_RECORDING"]).absolute() if os.environ.get("CS_RECORDING") else None
     recorded = read_results(recording / "results.csv") if recording else {}
@@ -44,14 +48,34 @@ def covered(pythons: Sequence[str], page: Path | None, *options: str) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         for number, python in enumerate(pythons):
             folder = Path(scratch, str(number))
-            folder.mkdir()
-            calls = folder / "calls.jsonl" if recording and page and number == 0 else None
+            calls = Path(scratch, "calls.jsonl") if recording and page and number == 0 else None
             sessions.append(run(tree, folder, *options, python=python, calls=calls))
             if calls is not None and recording is not None:
                 figures = fidelity.against(recording, calls)
-    if page is not None:
-        page.write_text(coverage_page.render(sessions, recorded, figures), encoding="utf-8")
-    return all([within(session, recorded) for session in sessions])
+        if page is not None:
+            again = alone(tree, Path(scratch, "alone"), sessions[0], recorded)
+            page.write_text(coverage_page.render(sessions, recorded, figures, again), encoding="utf-8")
+    good = [within(session, recorded) for session in sessions]
+    return all(good)
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def alone(tree: Path, folder: Path, session: Session, recorded: dict[str, Recorded]) -> dict[str, Result]:
+    """The results of each suite in which a test failed that should not have, run with nothing before it."""
+    found: dict[str, Result] = {}
+    suites = {test.split("::")[0] for test in failing(spread(recorded, session.results), session.results)}
+    for number, suite in enumerate(sorted(suites)):
+        found.update(run(tree, folder / str(number), files=[suite]).results)
+    return found
 
 
 def within(session: Session, recorded: dict[str, Recorded]) -> bool:

@@ -266,6 +266,7 @@ def test_the_power_state_is_looked_up_in_the_background(client: Client, host: st
     assert hosts(client, host)["outofbandmanagement"]["powerstate"] == "On"
     assert [row["id"] for row in client.rows("listHosts", outofbandmanagementpowerstate="On")] == [host]
     assert [row["id"] for row in client.rows("listHosts", outofbandmanagementenabled=True)] == [host]
+    assert client.one("listHostsMetrics", id=host)["powerstate"] == "On"
 
 
 def test_a_changed_password_is_needed_from_then_on(client: Client, host: str) -> None:

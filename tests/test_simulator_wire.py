@@ -9,6 +9,8 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -174,6 +176,109 @@ class TestRubbish:
         for thread in threads:
             thread.join()
         assert statuses == [200] * 200
+
+    def test_two_hundred_signed_connections_at_once(self, simulator: Simulator, keys: dict[str, str]) -> None:
+        with ThreadPoolExecutor(200) as pool:
+            answers = list(pool.map(lambda _: signed(simulator, keys, command="listZones").status_code, range(200)))
+        assert answers == [200] * 200
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"GET /client/api?command=listZo",
+            b"GET /client/api?command=listZones HTTP/1.1\r\nHost: x\r\nCookie: a",
+            b"POST /client/api HTTP/1.1\r\nContent-Length: 1000\r\n\r\ncommand=list",
+            b"\x16\x03\x01\x02\x00\x01\x00",
+            b"\r\n",
+        ],
+        ids=["half a line", "half a header", "half a body", "TLS", "an empty line"],
+    )
+    def test_fifty_that_stop_half_way_hold_nobody_up(self, simulator: Simulator, sent: bytes) -> None:
+        with ExitStack() as halves:
+            for port in (simulator.api_port, simulator.integration_port):
+                for _ in range(25):
+                    client = halves.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                    client.sendall(sent)
+            assert integration(simulator, "command=listZones&response=json").status_code == 200
+        assert integration(simulator, "command=listZones&response=json").status_code == 200
+
+    @pytest.mark.parametrize("length", ["17000000", "99999999999999999999", "-1", "x"])
+    def test_a_body_that_is_too_large_or_has_no_size_is_refused(self, simulator: Simulator, length: str) -> None:
+        with socket.create_connection(("127.0.0.1", simulator.api_port), timeout=10) as client:
+            client.sendall(f"POST /client/api HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+            assert b" 413 " in client.recv(64)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "tags[",
+            "tags[]",
+            "tags[].key",
+            "tags[x].key",
+            "tags[0]",
+            "tags[0][1].key",
+            "tags[0]].key",
+            "tags.key[0]",
+            "tags]0[.key",
+            "tags[99999999999].key",
+        ],
+    )
+    def test_a_malformed_map_is_430(self, simulator: Simulator, keys: dict[str, str], name: str) -> None:
+        query = urlencode({"command": "createTags", "response": "json", "resourceids": "x", name: "1"})
+        by_signature = signed(simulator, keys, **dict(parse_qsl(query)))
+        for answer in (integration(simulator, query), by_signature):
+            error = answer.json()["createtagsresponse"]
+            assert (answer.status_code, error["errorcode"], error["cserrorcode"]) == (430, 430, 9999)
+            assert error["errortext"] == (
+                f"Unable to decode parameter {name}; if specifying an object array, please use "
+                "parameter[index].field=XXX, e.g. userGroupList[0].group=httpGroup"
+            )
+
+    @pytest.mark.parametrize(
+        ("query", "text"),
+        [
+            (
+                "command=listZones&available=x&id[0].key=a",
+                "Invalid parameter id value={0={key=a}} due to incorrect long",
+            ),
+            ("command=listZones&id=x", "Invalid parameter id value=x due to incorrect long value format"),
+            ("command=listZones&page=x&pagesize=1", "due to invalid value x for parameter page"),
+            ("command=listZones&page=1.5&pagesize=1", "due to invalid value 1.5 for parameter page"),
+            ("command=listZones&page=99999999999999999999&pagesize=1", "for parameter page"),
+            ("command=listZones&tags=a", "due to invalid value a for parameter tags"),
+            ("command=listZones&page=1", '"pagesize" parameter is required when "page" is specified'),
+            ("command=listZones&page=1&pagesize=501", "Page size can't exceed max allowed page size value: 500"),
+            ("command=listZones&page=1&pagesize=2147483647", "Page size can't exceed max allowed page size value: 500"),
+            ("command=listEvents&startdate=soon", "Unable to parse date soon for command listevents"),
+            ("command=listZones&keyword=%00", "illegal ASCII non-printable characters for parameter keyword"),
+        ],
+    )
+    def test_a_value_of_the_wrong_type_is_431(self, simulator: Simulator, query: str, text: str) -> None:
+        answer = integration(simulator, f"{query}&response=json")
+        (error,) = answer.json().values()
+        assert (answer.status_code, error["errorcode"]) == (431, 431)
+        assert text in error["errortext"]
+
+    @pytest.mark.parametrize("page", ["2147483647", "0", "-1"])
+    def test_a_page_far_away_is_no_error(self, simulator: Simulator, page: str) -> None:
+        answer = integration(simulator, f"command=listOsTypes&response=json&page={page}&pagesize=500")
+        body = answer.json()["listostypesresponse"]
+        assert answer.status_code == 200
+        assert len(body.get("ostype", [])) <= 500
+
+    @pytest.mark.parametrize("key", ["1", "a b", "<a>", "\ufffe"])
+    def test_keys_that_users_choose_leave_xml_readable(self, simulator: Simulator, key: str) -> None:
+        simulator.run(
+            "createServiceOffering",
+            name="n",
+            displaytext=key,
+            cpunumber=1,
+            cpuspeed=1,
+            memory=128,
+            **{f"serviceofferingdetails[0].{name}": key for name in ("key", "value")},
+        )
+        answer = integration(simulator, "command=listServiceOfferings")
+        assert ElementTree.fromstring(answer.content).tag == "listserviceofferingsresponse"
 
     def test_no_traceback_is_answered(self, simulator: Simulator) -> None:
         answer = integration(simulator, "command=createTags&response=json&resourceids=x&resourcetype=%00&tags[=1")

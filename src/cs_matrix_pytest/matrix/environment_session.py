@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -106,14 +106,16 @@ class EnvironmentSession:
 
         Raises EnvironmentUnusable.
         """
-        if not self.environment.embedded or self._plan.options.real_time:
+        if not self.environment.embedded:
             yield
             return
+        from cs_matrix_pytest.simulator.no_ssh import ssh_refused
         from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 
         # What the bridge adds to Marvin waits as Marvin does, but lives elsewhere.
         added = [sys.modules[name] for name in _ADDED_TO_MARVIN if name in sys.modules]
-        with VirtualTime(self._started_simulator().cloud, [*modules, *added]):
+        time = VirtualTime(self._started_simulator().cloud, [*modules, *added])
+        with ssh_refused(), nullcontext() if self._plan.options.real_time else time:
             yield
 
     def close(self) -> Path | None:

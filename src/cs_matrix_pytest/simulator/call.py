@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.metadata import Command
 from cs_matrix_pytest.simulator.models.iam import Account, User
-from cs_matrix_pytest.simulator.parameters import NO_ID, UnknownNumber, map_entries, plain_map
+from cs_matrix_pytest.simulator.parameters import NO_ID, UnknownNumber, map_entries, plain_map, shown_name
 from cs_matrix_pytest.simulator.store import Resource
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ class Call:
         return self.params.get(name) is not None
 
     def __getitem__(self, name: str) -> Any:
-        """A required parameter's value."""
+        """A required parameter's value. Raises ParameterError where the metadata does not require it and it is absent."""
+        if name not in self.params:
+            shown = shown_name(self.command)
+            raise ParameterError(f"Unable to execute API command {shown} due to missing parameter {name}")
         return self.params[name]
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -15,7 +15,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead = 0.0
-        self._timers: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._timers: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._order = itertools.count()
         self.is_virtual = False
         """True while somebody's sleeping moves this clock, so that nothing here needs to wait."""
@@ -28,11 +28,11 @@ class Clock:
         """The simulated time, with whole seconds, as CloudStack stores it."""
         return datetime.fromtimestamp(int(self.now()), timezone.utc)
 
-    def call_at(self, when: float, function: Callable[..., None], *args: Any) -> None:
+    def call_at(self, when: float, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called once the clock has reached ``when``."""
         heapq.heappush(self._timers, (when, next(self._order), function, args))
 
-    def call_later(self, seconds: float, function: Callable[..., None], *args: Any) -> None:
+    def call_later(self, seconds: float, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called ``seconds`` from now."""
         self.call_at(self.now() + seconds, function, *args)
 

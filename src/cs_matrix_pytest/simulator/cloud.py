@@ -206,7 +206,7 @@ class Cloud:
         for entity in entities:
             for kind in self.registry.kinds.get(entity, ()):
                 table = self.store.table(kind)
-                found = table.by_number(int(id)) if id.isdigit() else table.get(id, removed=True)
+                found = table.by_number(int(id)) if id.isdecimal() else table.get(id, removed=True)
                 if found is not None:
                     return found
         return None

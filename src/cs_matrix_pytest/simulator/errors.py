@@ -24,6 +24,12 @@ class ParameterError(ApiError):
     code = 431
 
 
+class MalformedParameter(ParameterError):
+    """A parameter's name could not be read as a map's (MALFORMED_PARAMETER_ERROR)."""
+
+    code = 430
+
+
 class InvalidParameterValue(ApiError):
     """A command refused a value (InvalidParameterValueException)."""
 

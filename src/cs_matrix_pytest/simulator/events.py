@@ -88,7 +88,10 @@ class Events:
     """Records events in the cloud's store."""
 
     def __init__(self, cloud: Cloud) -> None:
+        from cs_matrix_pytest.simulator.families.usage import UsageMeter
+
         self._cloud = cloud
+        self.usage = UsageMeter(cloud)
 
     def record(
         self,
@@ -104,7 +107,7 @@ class Events:
     ) -> Event:
         """Keep one event of the caller about a resource; it belongs to the resource's account."""
         owner = account or (resource.account if isinstance(resource, Owned) else call.account)
-        return self._cloud.store.add(
+        event = self._cloud.store.add(
             Event(
                 account=owner,
                 user=call.caller.user,
@@ -117,6 +120,9 @@ class Events:
                 parent=parent,
             )
         )
+        for listener in self._cloud.registry.event_listeners:
+            listener(self._cloud, event)
+        return event
 
     def started(self, call: Call, resource: Resource | None) -> None:
         """The events of an async command that was queued: its resource created, the job scheduled and started."""
@@ -131,7 +137,8 @@ class Events:
             call.start_event = call.start_event or event
 
     def finished(self, call: Call, job: Job | None = None) -> None:
-        """The events of a command that ran: an error where its job failed."""
+        """The events of a command that ran, of its usage too: an error where its job failed."""
+        self.usage.after(call, job)
         kind, what = call.command.event, in_words(call.command.name)
         if job is None:
             kind, what = SYNC_EVENTS.get(call.command.name, (None, ""))

@@ -56,7 +56,7 @@ def mask_of_length(length: int) -> str:
 def is_cidr(text: str | None) -> bool:
     """True for ``address/length``."""
     address, _, length = (text or "").partition("/")
-    return is_address(address) and length.isdigit() and int(length) <= 32
+    return is_address(address) and length.isdecimal() and int(length) <= 32
 
 
 def cidrs_overlap(one: str, other: str) -> bool:

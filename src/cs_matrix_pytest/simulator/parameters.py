@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cs_matrix_pytest.simulator.errors import ParameterError
+from cs_matrix_pytest.simulator.errors import MalformedParameter, ParameterError
 from cs_matrix_pytest.simulator.metadata import Command, Parameter
 from cs_matrix_pytest.simulator.store import Resource
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-MAP_KEY = re.compile(r"(?P<name>[^\[\]]+)\[(?P<index>[^\[\]]+)\]\.?(?P<key>.*)")
+MAP_KEY = re.compile(r"(?P<name>[^\[\].]+)\[(?P<index>[+-]?[0-9]{1,9})\][^\[\].]*\.(?P<key>[^\[\]]*)", re.DOTALL)
 HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 INTEGER_RANGES = {"integer": 2**31, "long": 2**63, "short": 2**15}
@@ -34,17 +34,21 @@ class UnknownNumber:
 def unpack(raw: Mapping[str, str]) -> dict[str, Any]:
     """Lower-case the names and gather ``name[0].key=value`` into ``{name: {"0": {key: value}}}``.
 
-    ``details[0].cpuNumber=2`` keeps the case of its key; ``name[0]=value`` has the key ``""``.
+    ``details[0].cpuNumber=2`` keeps the case of its key. Raises `MalformedParameter` for a bracket in any other form.
     """
     unpacked: dict[str, Any] = {}
     for name, value in raw.items():
-        match = MAP_KEY.fullmatch(name) if "[" in name else None
-        if match:
-            entries = unpacked.setdefault(match["name"].lower(), {})
-            if isinstance(entries, dict):
-                entries.setdefault(match["index"], {})[match["key"]] = value
-        else:
+        if "[" not in name[1:]:
             unpacked[name.lower()] = value
+            continue
+        match = MAP_KEY.fullmatch(name)
+        entries = unpacked.setdefault(match["name"].lower(), {}) if match else None
+        if match is None or not isinstance(entries, dict):
+            raise MalformedParameter(
+                f"Unable to decode parameter {name}; if specifying an object array, please use "
+                "parameter[index].field=XXX, e.g. userGroupList[0].group=httpGroup"
+            )
+        entries.setdefault(str(int(match["index"])), {})[match["key"]] = value
     return unpacked
 
 
@@ -64,8 +68,20 @@ def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, A
     for name, value in unpacked.items():
         known = command.params.get(name)
         if known is not None:
-            values[name] = _value(command, known, value, find)
+            # A map where none is wanted is its text, as Java writes it.
+            shown = java_text(value) if isinstance(value, dict) and known.type not in MAPS else value
+            values[name] = _value(command, known, shown, find)
     return values
+
+
+MAPS = ("map", "object")
+
+
+def java_text(value: Any) -> str:
+    """A map as Java's Map.toString: ``{0={key=a}}``."""
+    if not isinstance(value, dict):
+        return str(value)
+    return "{" + ", ".join(f"{name}={java_text(each)}" for name, each in value.items()) + "}"
 
 
 def shown_name(command: Command) -> str:
@@ -75,7 +91,8 @@ def shown_name(command: Command) -> str:
 
 def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> Any:
     try:
-        if parameter.required and isinstance(value, str) and not value.strip() and parameter.type in ("string", "uuid"):
+        blank = value.strip() == "" if parameter.type in ("string", "uuid") else value == ""
+        if parameter.required and blank:
             raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
         for check in parameter.checks:
             CHECKS[check](parameter, value)
@@ -150,7 +167,8 @@ def _uuid(parameter: Parameter, value: str, find: Finder) -> Resource | UnknownN
         if int(value) < 1:
             raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
         return find(parameter.entities, value) or UnknownNumber(int(value))
-    found = find(parameter.entities, value) if UUID.fullmatch(value) else None
+    # Who creates something may choose its uuid freely.
+    found = None if value.isdecimal() else find(parameter.entities, value)
     if found is None:
         raise _InvalidError(
             f"Invalid parameter {parameter.name} value={value} due to incorrect long value format, or entity does not "
@@ -173,7 +191,9 @@ def _list(parameter: Parameter, value: str, find: Finder) -> list[Any]:
     return [convert(element, token, find) for token in tokens]
 
 
-def _map(_parameter: Parameter, value: Any, _find: Finder) -> Any:
+def _map(parameter: Parameter, value: Any, _find: Finder) -> Any:
+    if parameter.type == "map" and not isinstance(value, dict):
+        raise ValueError(value)
     return value
 
 
@@ -208,7 +228,7 @@ def _uuid_text(parameter: Parameter, value: str) -> None:
 
 
 def _host_name(parameter: Parameter, value: str) -> None:
-    if not HOST_LABEL.fullmatch(value) or value[0].isdigit():
+    if not HOST_LABEL.fullmatch(value) or value[0].isdecimal():
         raise _InvalidError(
             f"Invalid value provided for API arg: {parameter.name} - it can contain ASCII letters 'a' through 'z', the "
             "digits '0' through '9', and the hyphen ('-'), must be between 1 and 63 characters long, and can't start or "

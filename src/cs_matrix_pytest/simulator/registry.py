@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.call import Call
     from cs_matrix_pytest.simulator.cloud import Cloud
     from cs_matrix_pytest.simulator.models.iam import Account, Domain
+    from cs_matrix_pytest.simulator.models.jobs import Event
 
 R = TypeVar("R", bound=Resource)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -87,6 +88,7 @@ class Family:
     access: dict[type[Resource], Callable[[Cloud, Account, Any, str | None], None]] = field(default_factory=dict)
     account_cleanup: list[Callable[[Cloud, Account], None]] = field(default_factory=list)
     domain_cleanup: list[Callable[[Cloud, Domain], None]] = field(default_factory=list)
+    event_listeners: list[Callable[[Cloud, Event], object]] = field(default_factory=list)
 
     def command(self, *names: str, object_name: str | None = None) -> Callable[[F], F]:
         """Handle these commands; ``object_name`` where the answer's key is not the metadata's."""
@@ -134,6 +136,11 @@ class Family:
         self.account_cleanup.append(function)
         return function
 
+    def on_event(self, function: F) -> F:
+        """Have ``function(cloud, event)`` told every event as it is recorded."""
+        self.event_listeners.append(function)
+        return function
+
     def on_domain_removal(self, function: F) -> F:
         """Have ``function(cloud, domain)`` remove what was kept for a domain itself: shared networks, offerings of its
         own. Its accounts and sub-domains are gone by then."""
@@ -159,6 +166,7 @@ class Registry:
         self.lists: dict[str, ListSpec] = {}
         self.access: dict[type[Resource], Callable[..., None]] = {}
         self.kinds: dict[str, list[type[Resource]]] = {}
+        self.event_listeners = [listener for family in self.families for listener in family.event_listeners]
         for family in self.families:
             _add(family.name, self.handlers, family.handlers)
             _add(family.name, self.views, family.views)

@@ -1,8 +1,9 @@
-"""A simulated management server: one cloud behind its two ports."""
+"""A simulated management server: one cloud behind its two ports, and its database behind a third."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -10,13 +11,22 @@ from cs_matrix_pytest.environments.model import Fault
 from cs_matrix_pytest.simulator.clock import Clock
 from cs_matrix_pytest.simulator.cloud import Cloud
 from cs_matrix_pytest.simulator.errors import ApiError
+from cs_matrix_pytest.simulator.sql.server import PASSWORD, USER, DatabasePort
 from cs_matrix_pytest.simulator.wire.server import ApiHandler, IntegrationHandler, Port
 
 LOOPBACK = "127.0.0.1"
 
+USUAL_PORTS = {"api": 8080, "database": 3306}
+OPENERS: dict[str, Callable[[Cloud, tuple[str, int]], Port | DatabasePort]] = {
+    "integration": lambda cloud, address: Port(cloud, address, IntegrationHandler),
+    "api": lambda cloud, address: Port(cloud, address, ApiHandler),
+    "database": DatabasePort,
+}
+"""What opens each port of a cloud, at (host, port)."""
+
 
 class Simulator:
-    """CloudStack on loopback: the integration port and the API port, on free ports unless told otherwise."""
+    """CloudStack on loopback: the integration port, the API port and the database's, on free ports unless told otherwise."""
 
     def __init__(
         self,
@@ -27,16 +37,18 @@ class Simulator:
         ready: bool = True,
         host: str = LOOPBACK,
         integration_port: int = 0,
-        api_port: int = 0,
+        api_port: int | None = None,
+        database_port: int | None = 0,
     ) -> None:
         """``ready`` builds a zone of ``networking`` with hosts of ``hypervisor``; without, it is a fresh install.
 
-        Ports are opened by `start`; 0 takes one that is free.
+        Ports are opened by `start`; 0 takes one that is free, None the usual one or, where that is taken, any. The API's
+        is the usual one by default, as suites write it into URLs.
         """
         self.cloud = Cloud(hypervisor=hypervisor)
         self._host = host
-        self._wanted = (integration_port, api_port)
-        self._ports: list[Port] = []
+        self._wanted = {"integration": integration_port, "api": api_port, "database": database_port}
+        self._ports: dict[str, Port | DatabasePort] = {}
         if ready:
             from cs_matrix_pytest.simulator.ready import build_ready_zone
 
@@ -50,29 +62,40 @@ class Simulator:
     @property
     def integration_port(self) -> int:
         """The open port; known once started."""
-        return self._ports[0].port
+        return self._ports["integration"].port
 
     @property
     def api_port(self) -> int:
         """The port of ``/client/api``; known once started."""
-        return self._ports[1].port
+        return self._ports["api"].port
+
+    @property
+    def database_port(self) -> int:
+        """The port of the database, which speaks MySQL's protocol; known once started."""
+        return self._ports["database"].port
 
     def start(self) -> Simulator:
-        """Open both ports and answer requests, in threads. Raises OSError where a port is taken."""
+        """Open the ports and answer requests, in threads. Raises OSError where a port is taken."""
         try:
-            for wanted, handler in zip(self._wanted, (IntegrationHandler, ApiHandler), strict=True):
-                self._ports.append(Port(self.cloud, (self._host, wanted), handler))
+            for name, wanted in self._wanted.items():
+                self._ports[name] = self._open(name, wanted)
         except OSError:
             self.stop()
             raise
-        for port in self._ports:
+        for port in self._ports.values():
             port.start()
         return self
 
+    def _open(self, name: str, wanted: int | None) -> Port | DatabasePort:
+        if wanted is None:
+            with suppress(OSError):
+                return self._open(name, USUAL_PORTS[name])
+        return OPENERS[name](self.cloud, (self._host, wanted or 0))
+
     def stop(self) -> None:
-        """Close both ports and every connection."""
+        """Close the ports and every connection."""
         while self._ports:
-            self._ports.pop().stop()
+            self._ports.popitem()[1].stop()
 
     def __enter__(self) -> Simulator:
         return self.start()
@@ -115,7 +138,13 @@ class Simulator:
                     "certPath": "NA",
                 }
             ],
-            "dbSvr": {"dbSvr": self._host, "passwd": "cloud", "db": "cloud", "port": 3306, "user": "cloud"},
+            "dbSvr": {
+                "dbSvr": self._host,
+                "port": self.database_port,
+                "user": USER,
+                "passwd": PASSWORD,
+                "db": "cloud",
+            },
             "logger": {"LogFolderPath": "."},
         }
 

@@ -104,8 +104,9 @@ class Table(Generic[R]):
     def __len__(self) -> int:
         return len(self._live)
 
-    def __contains__(self, resource: R) -> bool:
-        return resource.id in self._live
+    def __contains__(self, resource: object) -> bool:
+        # A request's id parameter may be a number that names nothing.
+        return isinstance(resource, Resource) and resource.id in self._live
 
     def where(self, test: Callable[[R], bool] | None = None, **attributes: Any) -> list[R]:
         """Resources whose attributes equal these and that pass ``test``."""

@@ -36,4 +36,4 @@ def ids(ranges: Iterable[Range]) -> list[int]:
 def contains(ranges: Iterable[Range], vlan: str | int) -> bool:
     """True where one of the ranges has this id; ``untagged`` is in none."""
     text = str(vlan)
-    return text.isdigit() and any(first <= int(text) <= last for first, last in ranges)
+    return text.isdecimal() and any(first <= int(text) <= last for first, last in ranges)

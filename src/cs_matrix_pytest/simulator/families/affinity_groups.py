@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import check_access, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.families.dedication import reserved_hosts
+from cs_matrix_pytest.simulator.families.gpu import hosts_without
 from cs_matrix_pytest.simulator.listing import filtered, page
+from cs_matrix_pytest.simulator.models.dedication import Dedication
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.infra import Host
 from cs_matrix_pytest.simulator.models.vm import AffinityGroup, UserVm
@@ -46,8 +49,10 @@ class Wish:
 
 
 def wishes(cloud: Cloud, vm: UserVm) -> Wish:
-    """What the groups of a VM want: where the other members are, or last were while their place is still reserved."""
-    wish = Wish()
+    """What the groups of a VM want: where the other members are, or last were while their place is still reserved; and
+    what is dedicated, to it or to others, and the GPUs that it needs."""
+    only, avoid = reserved_hosts(cloud, vm)
+    wish = Wish(only=only, avoid=avoid | hosts_without(cloud, vm))
     if not vm.affinity_groups:
         return wish
     kept_since = cloud.clock.now() - cloud.configuration.number("capacity.skipcounting.hours", default=3600)
@@ -126,6 +131,9 @@ def remove(cloud: Cloud, group: AffinityGroup) -> None:
     """Delete a group; its members are no longer bound by it."""
     for vm in members(cloud, group):
         vm.affinity_groups.remove(group)
+    # Resources that were dedicated by way of it are everybody's again.
+    for row in cloud.store.table(Dedication).where(group=group):
+        cloud.store.forget(row)
     # CloudStack keeps no removed row of it.
     cloud.store.forget(group)
 

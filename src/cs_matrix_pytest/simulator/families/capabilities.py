@@ -1,4 +1,4 @@
-"""What the cloud is and can do: capabilities, hypervisors, management servers, alerts, regions, counts of infrastructure."""
+"""What the cloud is and can do: capabilities, hypervisors, management servers, alerts, counts of infrastructure."""
 
 from __future__ import annotations
 
@@ -305,15 +305,6 @@ def list_supported_network_services(call: Call) -> Answer:
         ]
         rows = [row for row in rows if row["provider"]]
     return page(call, rows)
-
-
-@family.command("listRegions", object_name="region")
-def list_regions(call: Call) -> Answer:
-    name, number = call.get("name"), call.get("id")
-    return page(
-        call,
-        [row for row in fixed_rows("listRegions") if name in (None, row["name"]) and number in (None, row["id"])],
-    )
 
 
 @family.command("listDeploymentPlanners", object_name="deploymentPlanner")

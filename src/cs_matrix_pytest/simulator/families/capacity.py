@@ -129,7 +129,9 @@ NOTHING = Load()
 
 
 def fits(host: Host, load: Load, demand: Demand) -> bool:
-    """True where a host has the CPUs, the memory and the speed that are asked for."""
+    """True where a host has the CPUs, the memory and the speed that are asked for; nobody knows an external one's."""
+    if host.hypervisor == "External":
+        return True
     whole = room(host)
     return load.cpu + demand.cpu <= whole.cpu and load.memory + demand.memory <= whole.memory
 
@@ -187,7 +189,7 @@ def full_clusters(cloud: Cloud, carried: Mapping[Host, Load], demand: Demand) ->
     whole: dict[Cluster, Load] = {}
     for host in cloud.store.table(Host):
         cluster = host.cluster
-        if cluster is not None and host.is_routing and host.zone is demand.zone:
+        if cluster is not None and host.is_routing and host.zone is demand.zone and host.hypervisor != "External":
             mine, all_of_it = carried.get(host, NOTHING), room(host)
             used.setdefault(cluster, Load()).add(mine.cpu, mine.memory)
             whole.setdefault(cluster, Load()).add(all_of_it.cpu, all_of_it.memory)

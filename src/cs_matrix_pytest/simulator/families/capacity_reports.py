@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.families.gpu import counts
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, IpRange, PhysicalNetwork, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import PublicIp, Router
@@ -187,6 +188,11 @@ def _vlans(area: Area) -> Counts:
     return sum(len(used_vlans(area.cloud, network)) for network in networks), total
 
 
+def _gpus(area: Area) -> Counts:
+    of_hosts = [counts(area.cloud, host) for host in area.hosts()]
+    return sum(used for used, _ in of_hosts), sum(total for _, total in of_hosts)
+
+
 def _nothing(_area: Area) -> Counts:
     return 0, 0
 
@@ -212,7 +218,7 @@ CAPACITY_TYPES = (
     CapacityType(6, "SECONDARY_STORAGE", _nothing, level="zone"),
     CapacityType(7, "VLAN", _vlans, level="zone"),
     CapacityType(8, "DIRECT_ATTACHED_PUBLIC_IP", _direct_addresses, level="zone"),
-    CapacityType(19, "GPU", _nothing, shows_allocated=True),
+    CapacityType(19, "GPU", _gpus, shows_allocated=True),
     CapacityType(90, "CPU_CORE", _cores, shows_allocated=True),
 )
 

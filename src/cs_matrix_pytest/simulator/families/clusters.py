@@ -120,10 +120,13 @@ def update_cluster(call: Call) -> Answer:
 
 @family.command("deleteCluster")
 def delete_cluster(call: Call) -> Answer:
+    from cs_matrix_pytest.simulator.families.extensions import unregister_everywhere
+
     cluster, store = call.one(Cluster), call.cloud.store
     for kind, what in ((Host, "hosts"), (StoragePool, "storage pools")):
         if store.table(kind).first(cluster=cluster):
             raise InternalError(f"Cluster: {cluster.name} cannot be removed. Cluster still has {what}")
+    unregister_everywhere(call.cloud, cluster)
     store.remove(cluster)
     return Success()
 

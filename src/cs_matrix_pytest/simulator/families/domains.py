@@ -25,7 +25,15 @@ from cs_matrix_pytest.simulator.families.resource_limits import (
 )
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
-from cs_matrix_pytest.simulator.models.networks import Network
+from cs_matrix_pytest.simulator.models.networks import Network, Vpc
+from cs_matrix_pytest.simulator.models.offerings import (
+    DiskOffering,
+    NetworkOffering,
+    Offering,
+    ServiceOffering,
+    VpcOffering,
+)
+from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
@@ -214,7 +222,27 @@ def remove_domain(cloud: Cloud, domain: Domain) -> None:
     for owner in cloud.registry.families:
         for clean in owner.domain_cleanup:
             clean(cloud, domain)
+    remove_offerings(cloud, domain)
     cloud.store.remove(domain)
+
+
+IN_USE: dict[type[Offering], Callable[[Cloud, Any], object]] = {
+    DiskOffering: lambda cloud, offering: cloud.store.table(Volume).first(disk_offering=offering),
+    ServiceOffering: lambda cloud, offering: cloud.store.table(UserVm).first(service_offering=offering),
+    NetworkOffering: lambda cloud, offering: cloud.store.table(Network).first(offering=offering),
+    VpcOffering: lambda cloud, offering: cloud.store.table(Vpc).first(offering=offering),
+}
+"""What uses an offering of each class."""
+
+
+def remove_offerings(cloud: Cloud, domain: Domain) -> None:
+    """Remove the offerings that were for this domain alone; one that is used is everybody's from then on
+    (DomainManagerImpl.cleanupDomainOfferings)."""
+    for kind, used in IN_USE.items():
+        for offering in cloud.store.table(kind).where(lambda row: domain in row.domains):
+            offering.domains.remove(domain)
+            if not offering.domains and not used(cloud, offering):
+                cloud.store.remove(offering)
 
 
 @family.command("listDomains")

@@ -52,7 +52,7 @@ def firewall_rule_view(rule: FirewallRule, call: Call) -> dict[str, Any]:
 
 def is_any_cidr(cidr: str) -> bool:
     """True for an IPv4 or IPv6 CIDR."""
-    return is_cidr(cidr) or (":" in cidr and cidr.rpartition("/")[2].isdigit())
+    return is_cidr(cidr) or (":" in cidr and cidr.rpartition("/")[2].isdecimal())
 
 
 def asked_for(call: Call, network: Network, ip: PublicIp | None, cidrs: list[str]) -> FirewallRule:

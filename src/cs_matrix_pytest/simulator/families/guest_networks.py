@@ -21,7 +21,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     StickinessPolicy,
 )
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
-from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
+from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer, PrivateNetwork
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -271,7 +271,7 @@ def collects(cloud: Cloud, network: Network) -> bool:
     """True for a network that may go back to Allocated: implemented, not persistent, no VM running in it."""
     if network.state != "Implemented" or network.offering.is_persistent or network.guest_type == "Shared":
         return False
-    if cloud.store.table(Network).first(associated_network=network) is not None:
+    if any(cloud.store.table(kind).first(associated_network=network) for kind in (Network, PrivateNetwork)):
         return False
     return not any(vm.state in RUNNING_VM_STATES for vm in nics.vms_in(cloud, network))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.annotations import add_to, has_annotations
 from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on, percent
+from cs_matrix_pytest.simulator.families.gpu import host_fields
+from cs_matrix_pytest.simulator.families.host_ha import host_ha_fields
+from cs_matrix_pytest.simulator.families.out_of_band import power_fields
 from cs_matrix_pytest.simulator.families.pods import free_address
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS, HypervisorFacts, api_name, hypervisor_facts
 from cs_matrix_pytest.simulator.listing import page
@@ -21,6 +23,7 @@ from cs_matrix_pytest.simulator.models.networks import Router
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import when
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ STATE_EVENTS = {
     "ShutdownRequested; PingTimeout; HostDown",
     "Disconnected": "AgentConnected; Ping; AgentDisconnected; ManagementServerDown; WaitedTooLong; Remove; "
     "ShutdownRequested; PingTimeout; HostDown",
+    "Down": "AgentConnected; AgentDisconnected; ManagementServerDown; Remove; ShutdownRequested; PingTimeout; HostDown",
 }
 """What can happen next to a host, by its state (Status)."""
 RESOURCE_STATES = {
@@ -86,8 +90,8 @@ def host_view(host: Host, call: Call) -> dict[str, Any]:
         "islocalstorageactive": _has_local_storage_in_use(cloud, host),
         "created": when(host.created),
         "events": STATE_EVENTS.get(host.state) if wanted & {"all", "events"} else None,
-        "hostha": {"haenable": False, "hastate": "Disabled"},
-        "outofbandmanagement": {"powerstate": "Disabled", "enabled": False},
+        "hostha": host_ha_fields(cloud, host),
+        "outofbandmanagement": {name: value for name, value in power_fields(cloud, host).items() if value is not None},
         "resourcestate": host.resource_state,
         **_last_annotation(host, call),
         "hasannotations": has_annotations(host, call),
@@ -142,6 +146,7 @@ def _hypervisor_fields(host: Host, cluster: Cluster, call: Call, wanted: set[str
     }
     if wanted & {"all", "capacity"}:
         shown |= allocated
+    shown |= host_fields(call.cloud, host)
     if "all" in wanted and facts.name in ("KVM", "External", "Custom"):
         shown |= {"details": {**host.details, **cluster.details}, "encryptionsupported": True}
     # Statistics are collected from hosts that are connected for a while; a host just added has none yet.
@@ -186,7 +191,8 @@ def add_host(call: Call) -> Answer:
     _check_credentials(call, hypervisor)
     if hypervisor.lower() == "baremetal" and not call.get("hosttags"):
         raise InvalidParameterValue("hosttag is mandatory while adding host of type Baremetal")
-    _check_url(url)
+    if hypervisor.lower() != "external":
+        _check_url(url)
     cluster = call.maybe(Cluster, "clusterid") or _named_cluster(call, pod, hypervisor, url)
     return [connect_host(call.cloud, cluster, url, call)]
 
@@ -202,7 +208,7 @@ def _check_credentials(call: Call, hypervisor: str) -> None:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if not parts.scheme:
         raise InvalidParameterValue(f"uri.scheme is null {url}, add nfs:// (or cifs://) as a prefix")
     if parts.scheme == "nfs" and not (parts.netloc and parts.path):
@@ -228,7 +234,9 @@ def connect_host(cloud: Cloud, cluster: Cluster, url: str, call: Call | None = N
     Raises InternalError where a hypervisor that has one host per address has it already.
     """
     facts = hypervisor_facts(cluster.hypervisor)
-    address = urlsplit(url).hostname or ""
+    if facts.name == "External":
+        return connect_external_host(cloud, cluster, url, call)
+    address = parts_of(url).hostname or ""
     known = cloud.store.table(Host).first(lambda host: host.url == url and host.zone is cluster.zone)
     if known is not None and not facts.simulated:
         raise InternalError(f"Unable to add the host: Cannot find the server resources at {url}")
@@ -249,7 +257,7 @@ def connect_host(cloud: Cloud, cluster: Cluster, url: str, call: Call | None = N
     )
     if call is not None and (call.get("allocationstate") or "").lower() in ("disable", "disabled"):
         host.resource_state = "Disabled"
-    if facts.name in ("KVM", "External"):
+    if facts.name == "KVM":
         host.details = {
             "guid": f"{host.id}-LibvirtComputingResource",
             "com.cloud.network.Networks.RouterPrivateIpStrategy": "HostLocal",
@@ -263,6 +271,31 @@ def connect_host(cloud: Cloud, cluster: Cluster, url: str, call: Call | None = N
     return host
 
 
+def connect_external_host(cloud: Cloud, cluster: Cluster, url: str, call: Call | None) -> Host:
+    """Add a host that an extension knows by what is given as its URL; nothing is known of its size."""
+    return cloud.store.add(
+        Host(
+            name=url,
+            zone=cluster.zone,
+            pod=cluster.pod,
+            cluster=cluster,
+            url=url,
+            ip_address="External",
+            hypervisor="External",
+            cpu_number=0,
+            cpu_speed=0,
+            memory=0,
+            host_tags=call.get("hosttags", []) if call else [],
+            connected=cloud.clock.now(),
+            details={
+                "guid": f"External:{new_uuid()}",
+                "com.cloud.network.Networks.RouterPrivateIpStrategy": "HostLocal",
+                **(call.map("externaldetails") if call else {}),
+            },
+        )
+    )
+
+
 def _host_name(facts: HypervisorFacts, address: str) -> str:
     return f"SimulatedAgent.{new_uuid()}" if facts.simulated else address
 
@@ -270,7 +303,7 @@ def _host_name(facts: HypervisorFacts, address: str) -> str:
 def discover_hosts_of(call: Call, cluster: Cluster) -> None:
     """Connect the host that an externally managed cluster (a vCenter's) has at its URL."""
     if cluster.cluster_type == "ExternalManaged" and cluster.url:
-        connect_host(call.cloud, cluster, f"http://{urlsplit(cluster.url).hostname or cluster.url}/{cluster.name}")
+        connect_host(call.cloud, cluster, f"http://{parts_of(cluster.url).hostname or cluster.url}/{cluster.name}")
 
 
 def transit(host: Host, event: str) -> None:
@@ -452,8 +485,10 @@ family.listing(
     keyword=("name", "state", "type"),
     filters={
         "virtualmachineid": lambda host, vm, _call: _could_take(host, vm),
-        "outofbandmanagementenabled": lambda _host, value, _call: value is False,
-        "outofbandmanagementpowerstate": lambda _host, value, _call: value == "Disabled",
+        "outofbandmanagementenabled": lambda host, value, call: power_fields(call.cloud, host)["enabled"] is value,
+        "outofbandmanagementpowerstate": lambda host, value, call: (
+            power_fields(call.cloud, host)["powerstate"].lower() == value.lower()
+        ),
         "managementserverid": lambda host, _value, _call: host.state == "Up",
         "hahost": lambda host, value, call: (call.cloud.configuration.text("ha.tag") in host.host_tags) is value,
         "arch": _cluster_arch,

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.images import Template
+from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.infra import ImageStore, StagingStore, Zone
 from cs_matrix_pytest.simulator.models.storage import Snapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.urls import parts_of
 
 family = Family("image_stores")
 
 PROVIDERS = ("NFS", "SMB", "Swift", "S3")
 ZONE_PROVIDERS = ("NFS", "SMB")
 """Providers whose stores belong to a zone; object storage serves a region."""
+MIGRATION_POLICIES = ("BALANCE", "COMPLETE")
 STORAGE_PROVIDERS = {
     "primary": (
         "DefaultPrimary",
@@ -71,8 +72,8 @@ def add_image_store(call: Call) -> Answer:
         raise InvalidParameterValue(
             f"You can only add new image stores from the same provider {other.provider} already added"
         )
-    protocol = urlsplit(url).scheme or provider.lower()
-    if provider in ZONE_PROVIDERS and not (urlsplit(url).netloc and urlsplit(url).path):
+    protocol = parts_of(url).scheme or provider.lower()
+    if provider in ZONE_PROVIDERS and not (parts_of(url).netloc and parts_of(url).path):
         raise InternalError(
             "Failed to add data store: Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path"
         )
@@ -113,13 +114,47 @@ def delete_image_store(call: Call) -> Answer:
     last = not cloud.store.table(ImageStore).first(lambda row: row is not store and row.zone is store.zone)
     if last and any(row.zone is store.zone and row.state == "BackedUp" for row in cloud.store.table(Snapshot)):
         raise InvalidParameterValue("Cannot delete image store with active snapshots backup!")
-    templates = [row for row in cloud.store.table(Template) if row.template_type not in ("SYSTEM", "BUILTIN")]
-    if any(copy.store is store for row in templates for copy in row.copies):
+    images: list[Template] = [*cloud.store.table(Template), *cloud.store.table(Iso)]
+    users = [row for row in images if row.template_type not in ("SYSTEM", "BUILTIN")]
+    if any(copy.store is store for row in users for copy in row.copies):
         raise InvalidParameterValue("Cannot delete image store with active Templates backup!")
-    for template in cloud.store.table(Template):
+    for template in images:
         template.copies[:] = [copy for copy in template.copies if copy.store is not store]
     cloud.store.remove(store)
     return Success()
+
+
+@family.command("migrateSecondaryStorageData")
+def migrate_secondary_storage_data(call: Call) -> Answer:
+    """Move images from one store of files to others (ImageStoreServiceImpl.migrateData, StorageOrchestrator.migrateData)."""
+    policy, source = str(call.get("migrationtype", "complete")).upper(), call.one(ImageStore, "srcpool")
+    if policy not in MIGRATION_POLICIES:
+        raise InternalError("Not a valid migration policy")
+    if source.provider != "NFS":
+        raise InvalidParameterValue("Migration of datastore objects is supported only for NFS based image stores")
+    fit = [
+        store
+        for store in call.many(ImageStore, "destpools")
+        if store is not source and not store.read_only and store.provider == "NFS" and store.zone is source.zone
+    ]
+    if not fit:
+        raise InternalError(
+            "No destination valid store(s) available to migrate. Couldbe due to invalid store ID(s) or store(s) are "
+            "read-only. Terminating Migration of data"
+        )
+    images = [*call.cloud.store.table(Template), *call.cloud.store.table(Iso)]
+    real = [image for image in images if image.hypervisor != "Simulator"]
+    ready = [copy for image in real for copy in image.copies if copy.store is source and copy.is_ready]
+    if not ready:
+        message = f"No files in Image store: {source.name} to migrate"
+    elif policy == "BALANCE":
+        message = "Migration not required as system seems balanced"
+    else:
+        source.read_only = True
+        for number, copy in enumerate(ready):
+            copy.store = fit[number % len(fit)]
+        message = f"Migration completed. successful migrations: {len(ready)}"
+    return {"message": message, "migrationtype": policy, "success": True}
 
 
 family.listing(
@@ -135,7 +170,7 @@ def create_staging_store(call: Call) -> Answer:
     zone, url = call.maybe(Zone, "zoneid"), call["url"]
     if zone is None:
         raise InvalidParameterValue("zone id can't be null, if scope is zone")
-    if not (urlsplit(url).netloc and urlsplit(url).path):
+    if not (parts_of(url).netloc and parts_of(url).path):
         raise InternalError(
             "Failed to add data store: Your host and/or path is wrong.  Make sure it's of the format nfs://hostname/path"
         )
@@ -144,7 +179,7 @@ def create_staging_store(call: Call) -> Answer:
             name=url,
             zone=zone,
             url=url,
-            protocol=urlsplit(url).scheme,
+            protocol=parts_of(url).scheme,
             provider=call.get("provider", "NFS"),
             details=call.map("details"),
         )

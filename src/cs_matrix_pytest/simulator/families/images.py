@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cs_matrix_pytest.simulator.access import active_account, check_access, describe, in_project, scoping
 from cs_matrix_pytest.simulator.call import Call
@@ -19,6 +18,7 @@ from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Family, Listing
+from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
@@ -372,8 +372,10 @@ def may_be_public(call: Call, owner: Account) -> bool:
 
 
 def check_url(url: str, format: str) -> None:
-    """A URL must be of HTTP and end as its format does."""
-    parts = urlsplit(url)
+    """A URL must be of HTTP and end as its format does; what an extension knows by it is its own business."""
+    if format == "EXTERNAL":
+        return
+    parts = parts_of(url)
     if parts.scheme.lower() not in ("http", "https"):
         raise ParameterError(f"Unsupported scheme for url: {url}")
     path = parts.path.lower()

@@ -15,6 +15,7 @@ from cs_matrix_pytest.simulator.families.capacity_reports import (
     percent,
     pool_allocated,
 )
+from cs_matrix_pytest.simulator.families.out_of_band import power_fields
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, ManagementServer, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import Router
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
@@ -69,7 +70,7 @@ def host_metrics(cloud: Cloud, host: Host) -> dict[str, Any]:
     guests = [vm for vm in cloud.store.table(UserVm) if vm.host is host]
     systems = [vm for vm in (*cloud.store.table(Router), *cloud.store.table(SystemVm)) if vm.host is host]
     return {
-        "powerstate": "Disabled",
+        "powerstate": power_fields(cloud, host)["powerstate"],
         "instances": running_of(guests),
         "systeminstances": running_of(systems),
         "cputotalghz": gigahertz(cpu),
@@ -218,5 +219,23 @@ def list_usage_server_metrics(call: Call) -> Answer:
             "hostname": "N/A",
             "state": "Down",
             "lastsuccessfuljob": "1970-01-01T00:00:00+0000",
+        }
+    }
+
+
+@family.command("listDbMetrics", object_name="dbMetrics")
+def list_db_metrics(call: Call) -> Answer:
+    now = call.cloud.clock.datetime()
+    return {
+        "dbMetrics": {
+            "collectiontime": when(now),
+            "hostname": "localhost",
+            "replicas": ["localhost", "localhost"],
+            "connections": 1,
+            "uptime": int((now - call.cloud.admin_user.created).total_seconds()),
+            "version": "",
+            "versioncomment": "",
+            "queries": 0,
+            "dbloadaverages": [0.0, 0.0, 0.0],
         }
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
@@ -126,7 +127,7 @@ def create_vlan_ip_range(call: Call) -> Answer:
         raise InvalidParameterValue("Account name should not be provided when ForSystemVMs is enabled")
     if start is None and ip6_cidr is None:
         raise InvalidParameterValue("StartIP or IPv6 CIDR is missing in the parameters!")
-    if ip6_cidr is not None and int(ip6_cidr.rpartition("/")[2] or 0) > 64:
+    if ip6_cidr is not None and ip6_network(ip6_cidr).prefixlen > 64:
         raise InvalidParameterValue("For IPv6 range, prefix must be /64 or less")
     owner, domain = _dedicated_to(call)
     physical = call.maybe(PhysicalNetwork, "physicalnetworkid")
@@ -314,8 +315,6 @@ def check_new_range(cloud: Cloud, row: IpRange) -> None:
 
 
 def _check_ip6(cloud: Cloud, row: IpRange) -> None:
-    import ipaddress
-
     if row.ip6_gateway is None:
         raise InvalidParameterValue(
             "Gateway, netmask and zoneId have to be passed in for virtual and direct untagged networks"
@@ -324,15 +323,20 @@ def _check_ip6(cloud: Cloud, row: IpRange) -> None:
         ipaddress.IPv6Address(row.ip6_gateway)
     except ValueError:
         raise InvalidParameterValue("Please specify a valid IPv6 gateway") from None
-    try:
-        mine = ipaddress.IPv6Network(row.ip6_cidr or "", strict=False)
-    except ValueError:
-        raise InvalidParameterValue("Please specify a valid IPv6 CIDR") from None
+    mine = ip6_network(row.ip6_cidr or "")
     for other in cloud.store.table(IpRange).where(zone=row.zone):
         if other.ip6_cidr and ipaddress.IPv6Network(other.ip6_cidr, strict=False).overlaps(mine):
             raise InvalidParameterValue(
                 f"The IPv6 range with tag: {other.vlan} already has IPs that overlap with the new range."
             )
+
+
+def ip6_network(cidr: str) -> ipaddress.IPv6Network:
+    """An IPv6 CIDR; raises InvalidParameterValue where it is none."""
+    try:
+        return ipaddress.IPv6Network(cidr, strict=False)
+    except ValueError:
+        raise InvalidParameterValue("Please specify a valid IPv6 CIDR") from None
 
 
 @family.command("updateVlanIpRange")

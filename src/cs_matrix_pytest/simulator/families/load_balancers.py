@@ -295,8 +295,11 @@ def check_owner_of(call: Call, vm: UserVm) -> None:
 
 @family.command("removeFromLoadBalancerRule")
 def remove_from_load_balancer_rule(call: Call) -> Answer:
+    from cs_matrix_pytest.simulator.families.autoscale import check_action
+
     rule = rule_named(call, "Invalid load balancer value: {}")
     for vm, addresses in asked_members(call).items():
+        check_action(call.cloud, vm)
         for address in addresses:
             if (vm, address) not in rule.members:
                 raise InvalidParameterValue(

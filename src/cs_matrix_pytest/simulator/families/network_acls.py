@@ -216,7 +216,7 @@ family.listing(
     keyword=("name", "description"),
     filters={
         "vpcid": lambda acl, vpc, call: True,
-        "networkid": lambda acl, network, call: network.acl_list is acl,
+        "networkid": lambda acl, network, call: getattr(network, "acl_list", None) is acl,
         "fordisplay": lambda acl, wanted, call: acl.display is wanted,
     },
 )
@@ -231,7 +231,7 @@ def replace_list(call: Call) -> Answer:
     if gateway is not None:
         replace_on_gateway(call, gateway)
         return Success()
-    network = call.params["networkid"]
+    network = call.get("networkid")
     if not isinstance(network, Network) or network not in call.cloud.store:
         raise InvalidParameterValue("Unable to find specified Network")
     acl = named_list(call, "aclid", "Unable to find specified NetworkACL")
@@ -360,7 +360,7 @@ def check_position_free(cloud: Cloud, acl: AclList, position: int, but: AclRule 
 def protocol_of(text: str) -> str:
     """A protocol as it is kept: ICMP by name, since it goes with a type and a code."""
     protocol = text.strip()
-    return "icmp" if protocol.isdigit() and int(protocol) == 1 else protocol
+    return "icmp" if protocol.isdecimal() and int(protocol) == 1 else protocol
 
 
 def action_of(text: str | None) -> str:
@@ -396,7 +396,7 @@ def check_item(rule: AclRule) -> None:
 
 def check_protocol(rule: AclRule) -> None:
     protocol = rule.protocol
-    if protocol.isdigit():
+    if protocol.isdecimal():
         if int(protocol) > 255:
             raise InvalidParameterValue(f"Invalid protocol number: {int(protocol)}")
     elif protocol.lower() not in PROTOCOLS:

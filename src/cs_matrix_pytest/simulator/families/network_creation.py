@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, check_domain, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families import guest_networks
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.families import guest_networks, ipv6_prefixes
 from cs_matrix_pytest.simulator.families.addresses import (
     bounds,
     is_domain_name,
@@ -323,7 +323,7 @@ def private_vlan(call: Call, zone: Zone, offering: NetworkOffering, vlan: str | 
         pvlan_type = "Promiscuous" if vlan == pvlan else "Isolated"
     if not pvlan and pvlan_type == "Promiscuous":
         pvlan = vlan
-    if pvlan and not pvlan.isdigit():
+    if pvlan and not pvlan.isdecimal():
         raise InternalError(f"The secondary VLAN ID: {pvlan} is not in numeric format")
     if (pvlan or pvlan_type) and not vlan:
         raise InvalidParameterValue("VLAN ID has to be set in order to configure a Private VLAN")
@@ -491,6 +491,8 @@ def commit(call: Call, plan: Plan, vlan: str | None, vpc: Vpc | None = None, acl
     network.dns1, network.dns2 = call.get("dns1"), call.get("dns2")
     network.ip6_dns1, network.ip6_dns2 = call.get("ip6dns1"), call.get("ip6dns2")
     network.ip6_gateway, network.ip6_cidr = call.get("ip6gateway"), call.get("ip6cidr")
+    if offering.guest_type == "Isolated" and offering.internet_protocol != "IPv4":
+        _take_ip6_subnet(cloud, network)
     network.keep_mac = call.flag("keepmacaddressonpublicnic", True)
     network.associated_network = plan.associated
     network.vpc, network.acl_list = vpc, acl
@@ -503,6 +505,15 @@ def commit(call: Call, plan: Plan, vlan: str | None, vpc: Vpc | None = None, acl
     if offering.is_persistent:
         guest_networks.implement(cloud, network)
     return network
+
+
+def _take_ip6_subnet(cloud: Cloud, network: Network) -> None:
+    """Give a new network its IPv6 subnet. The network is taken back where there is none."""
+    try:
+        ipv6_prefixes.take_subnet(cloud, network)
+    except ApiError:
+        cloud.store.remove(network)
+        raise
 
 
 def check_zone_rules(call: Call, plan: Plan, vlan: str | None) -> str | None:
@@ -586,7 +597,7 @@ def check_vlan(call: Call, plan: Plan, vlan: str | None) -> None:
                 f"exists or overlaps with other network pvlans in zone {describe_zone(zone)}"
             )
     for dedicated in cloud.store.table(GuestVlanRange).where(physical_network=plan.physical):
-        if vlan.isdigit() and dedicated.start <= int(vlan) <= dedicated.end and dedicated.account is not plan.owner:
+        if vlan.isdecimal() and dedicated.start <= int(vlan) <= dedicated.end and dedicated.account is not plan.owner:
             raise InvalidParameterValue(f"Vlan {vlan} is dedicated to a different account")
 
 

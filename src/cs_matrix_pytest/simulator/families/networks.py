@@ -192,7 +192,11 @@ def network_view(network: Network, call: Call) -> dict[str, Any]:
         "hasannotations": False,
     }
     if offering.internet_protocol != "IPv4":
-        shown |= {"internetprotocol": offering.internet_protocol, "ip6routing": "Static", "ip6routes": []}
+        shown |= {
+            "internetprotocol": offering.internet_protocol,
+            "ip6routing": "Static",
+            "ip6routes": routers.ip6_routes(call.cloud, network),
+        }
     if root:
         shown |= {"details": dict(network.details), "displaynetwork": network.display}
         if isolated and network.vpc is None:
@@ -584,6 +588,17 @@ def reserve(cloud: Cloud, network: Network, cidr: str) -> None:
             "appear to be different. As a precaution no IP Reservation will be applied."
         )
     network.cidr, network.network_cidr = (whole, None) if cidr == whole else (cidr, whole)
+
+
+@family.on_domain_removal
+def remove_shared_networks(cloud: Cloud, domain: Domain) -> None:
+    """Remove the networks that were for a domain. Raises InternalError where VMs are in one."""
+    for network in cloud.store.table(Network).where(shared_domain=domain):
+        if not guest_networks.destroy(cloud, network):
+            domain.state = "Active"
+            raise InternalError(
+                f"Failed to clean up domain resources and sub domains, delete failed on domain {domain.name}"
+            )
 
 
 @family.on_account_removal

@@ -10,9 +10,11 @@ from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InsufficientCapacity, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.addresses import hosts, is_edge, mac, netmask_of, within
+from cs_matrix_pytest.simulator.families.ipv6_prefixes import nic_ip6_fields
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import IpRange, Pod
 from cs_matrix_pytest.simulator.models.networks import (
+    FirewallRule,
     LoadBalancerRule,
     Network,
     Nic,
@@ -152,6 +154,8 @@ def forget_address(cloud: Cloud, network: Network, address: str) -> None:
     """Remove the rules that lead to a guest's address."""
     store = cloud.store
     for rule in store.table(PortForwardingRule).where(network=network, vm_ip=address):
+        for opened in store.table(FirewallRule).where(related=rule):
+            store.remove(opened)
         store.remove(rule)
     balancers: list[LoadBalancerRule | InternalLoadBalancer] = [
         *store.table(LoadBalancerRule).where(network=network),
@@ -185,6 +189,7 @@ def nic_fields(nic: Nic, *, up: bool = True) -> dict[str, Any]:
     """A NIC as every answer shows it; ``up``: its VM runs, so that it is on its VLAN."""
     network = nic.network
     uri = nic.broadcast_uri if up else None
+    isolated = network.guest_type == "Isolated"
     shown = {
         "id": nic.id,
         "networkid": network.id,
@@ -200,6 +205,7 @@ def nic_fields(nic: Nic, *, up: bool = True) -> dict[str, Any]:
         "macaddress": nic.mac_address,
         "secondaryip": [{"id": id, "ipaddress": address} for id, address in nic.secondary_ips.items()] or None,
         "enabled": nic.enabled,
+        **(nic_ip6_fields(network.ip6_cidr, network.ip6_gateway, nic.mac_address) if isolated else {}),
     }
     return {name: value for name, value in shown.items() if value is not None}
 

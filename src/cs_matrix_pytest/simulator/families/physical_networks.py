@@ -124,7 +124,7 @@ def set_vlans(cloud: Cloud, network: PhysicalNetwork, text: str) -> None:
                 "Please provide valid vnet range. vnet range should be a comma separated list of vlan ranges. "
                 f"example 500-500,600-601{between}"
             )
-        if not (first.strip().isdigit() and last.strip().isdigit()):
+        if not (first.strip().isdecimal() and last.strip().isdecimal()):
             raise InvalidParameterValue(
                 "Please provide valid vnet range. The vnet range should be a comma separated list example "
                 f"2001-2012,3000-3005.{between}"
@@ -154,7 +154,7 @@ def used_vlans(cloud: Cloud, network: PhysicalNetwork) -> dict[str, Network]:
     return {
         row.vlan: row
         for row in cloud.store.table(Network)
-        if row.physical_network is network and row.vlan and row.vlan.isdigit()
+        if row.physical_network is network and row.vlan and row.vlan.isdecimal()
     }
 
 
@@ -362,7 +362,7 @@ def dedicate_guest_vlan_range(call: Call) -> Answer:
         raise InvalidParameterValue(
             f"Invalid format for parameter value vlan {text} .VLAN should be specified as 'startvlan-endvlan'"
         )
-    if not (first.isdigit() and last.isdigit()):
+    if not (first.isdecimal() and last.isdecimal()):
         raise InvalidParameterValue("Please provide valid guest vlan range")
     start, end = int(first), int(last)
     if not any(low <= start <= end <= high for low, high in vlans.parse_ranges(network.vlan)):

@@ -209,11 +209,11 @@ family.listing("listPods", Pod)
 @family.command("createManagementNetworkIpRange")
 def create_management_range(call: Call) -> Answer:
     pod, start, gateway, netmask = call.one(Pod, "podid"), call["startip"], call["gateway"], call["netmask"]
-    end = call.get("endip") or ipv4.last_of(gateway, netmask)
     if not ipv4.is_address(gateway):
         raise InvalidParameterValue("The gateway IP address is invalid.")
     if not ipv4.is_netmask(netmask):
         raise InvalidParameterValue("The netmask IP address is invalid.")
+    end = call.get("endip") or ipv4.last_of(gateway, netmask)
     if gateway != pod.gateway:
         raise InvalidParameterValue(
             f"Multiple gateways for the POD: {pod.name} are not allowed. "

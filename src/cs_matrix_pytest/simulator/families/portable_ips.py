@@ -136,7 +136,7 @@ def create_portable_ip_range(call: Call) -> Generator[Resource, None, Answer]:
 
 def check_vlan(cloud: Cloud, vlan: str) -> None:
     """Raise InvalidParameterValue for a VLAN that is none, or that a zone's range has."""
-    if vlan != "untagged" and not (vlan.isdigit() and int(vlan) <= 4095):
+    if vlan != "untagged" and not (vlan.isdecimal() and int(vlan) <= 4095):
         raise InvalidParameterValue(f"Invalid vlan id {vlan}")
     for range in cloud.store.table(IpRange):
         if range.vlan.removeprefix("vlan://") == vlan:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator import ipv4, parameters
 from cs_matrix_pytest.simulator.access import DOMAIN_ADMINS, check_access, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
@@ -405,11 +405,22 @@ def disassociate_ip_address(call: Call) -> Answer:
 
 
 def rename(call: Call, resource: Resource) -> None:
-    """Give a resource the uuid that ``customid`` asks for."""
+    """Give a resource the uuid that ``customid`` asks for (UUIDManagerImpl.checkUuid)."""
     if "customid" in call:
+        if not call.is_root_admin:
+            raise PermissionDenied("Please check your permissions, you are not allowed to create/update custom id")
+        check_custom_id(call.cloud, type(resource), call["customid"])
         call.cloud.store.remove(resource)
         resource.id, resource.removed = call["customid"], None
         call.cloud.store.add(resource)
+
+
+def check_custom_id(cloud: Cloud, kind: type[Resource], id: str) -> None:
+    """Raise InvalidParameterValue unless ``id`` is a uuid that no resource of the class has or had."""
+    if parameters.UUID.fullmatch(id) is None:
+        raise InvalidParameterValue(f"UUID: {id} doesn't follow the UUID format")
+    if cloud.store.table(kind).get(id, removed=True) is not None:
+        raise InvalidParameterValue(f"UUID: {id} already exists so can't create/update with custom id")
 
 
 @family.command("updateIpAddress")

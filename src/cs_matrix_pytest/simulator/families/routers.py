@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
@@ -17,6 +18,7 @@ from cs_matrix_pytest.simulator.errors import (
 from cs_matrix_pytest.simulator.families import nics
 from cs_matrix_pytest.simulator.families.addresses import mac, netmask_of
 from cs_matrix_pytest.simulator.families.capacity import Demand, loads, pick_hosts
+from cs_matrix_pytest.simulator.families.ipv6_prefixes import eui64, nic_ip6_fields, public_range
 from cs_matrix_pytest.simulator.families.service_offerings import system_offering
 from cs_matrix_pytest.simulator.families.templates import system_template
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -202,6 +204,19 @@ def plug(cloud: Cloud, router: Router, network: Network) -> None:
     if network.vpc is not None:
         nic.gateway = network.gateway
     router.nics.append(nic)
+    reserved = public_range(cloud, router.zone) if network.guest_type == "Isolated" and network.ip6_cidr else None
+    if reserved is not None and router.public is not None:
+        router.public = replace(router.public, ip6_cidr=reserved.ip6_cidr, ip6_gateway=reserved.ip6_gateway)
+
+
+def ip6_routes(cloud: Cloud, network: Network) -> list[dict[str, str]]:
+    """The routes to a network's IPv6 subnet that whoever runs the network in front is to set: by its routers."""
+    outside = [router.public for router in routers_of(cloud, network) if router.public is not None]
+    return [
+        {"subnet": network.ip6_cidr, "gateway": eui64(nic.ip6_cidr, nic.mac_address)}
+        for nic in outside
+        if network.ip6_cidr and nic.ip6_cidr
+    ]
 
 
 def unplug(cloud: Cloud, router: Router, network: Network) -> None:
@@ -349,6 +364,7 @@ def system_nic_fields(nic: SystemNic, traffic_type: str) -> dict[str, Any]:
         "isdefault": False,
         "macaddress": nic.mac_address,
         "enabled": True,
+        **nic_ip6_fields(nic.ip6_cidr, nic.ip6_gateway, nic.mac_address),
     }
 
 

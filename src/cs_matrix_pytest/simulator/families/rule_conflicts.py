@@ -19,6 +19,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     StaticNatRule,
     Vpc,
 )
+from cs_matrix_pytest.simulator.models.vpc import RemoteAccessVpn
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -36,6 +37,8 @@ SERVICES = {"Firewall": "Firewall", "PortForwarding": "PortForwarding", "LoadBal
 """The network service behind each purpose."""
 ALL_CIDRS = "0.0.0.0/0"
 MAX_PORT = 65535
+VPN_PORTS = (500, 1701, 4500)
+"""UDP ports of a remote access VPN: IKE, L2TP and NAT traversal."""
 
 
 class RuleConflictError(ApiError):
@@ -153,6 +156,27 @@ def detect(cloud: Cloud, new: Rule) -> None:
     for other in others:
         if other is not new:
             detect_pair(new, other)
+    if ip is not None:
+        detect_vpn(cloud, new, ip)
+
+
+def detect_vpn(cloud: Cloud, new: Rule, ip: PublicIp) -> None:
+    """Raise RuleConflictError where a network's VPN on the address has what a new rule wants."""
+    vpn = cloud.store.table(RemoteAccessVpn).first(ip=ip, vpc=None)
+    if vpn is None or vpn.network is None or isinstance(new, FirewallRule):
+        return
+    if isinstance(new, StaticNatRule):
+        raise RuleConflictError(f"There is already firewall rule specified for the ip address id={ip.number}")
+    start, end = ports_of(new)
+    if (isinstance(new, PortForwardingRule) and new.protocol.lower() != "udp") or start is None or end is None:
+        return
+    for port in VPN_PORTS:
+        if start <= port <= end:
+            raise RuleConflictError(
+                f"The range specified, {start}-{end}, conflicts with rule "
+                f'FirewallRule {{"id":{vpn.number},"networkId":{vpn.network.number},"purpose":"Vpn",'
+                f'"state":"Active","uuid":"{vpn.id}"}} which has {port}-{port}'
+            )
 
 
 def detect_pair(new: Rule, other: Rule) -> None:

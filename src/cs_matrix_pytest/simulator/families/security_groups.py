@@ -226,9 +226,9 @@ def protocol_and_ports(call: Call) -> tuple[str, int | None, int | None]:
         protocol = "icmp"
         icmp_type = -1 if icmp_type is None else icmp_type
         icmp_code = -1 if icmp_code is None else icmp_code
-    elif protocol.isdigit() and int(protocol) > 255:
+    elif protocol.isdecimal() and int(protocol) > 255:
         raise InvalidParameterValue(f"Invalid protocol number: {protocol}")
-    elif not protocol.isdigit() and protocol not in PROTOCOLS:
+    elif not protocol.isdecimal() and protocol not in PROTOCOLS:
         raise InvalidParameterValue(f"Invalid protocol {protocol}")
     if protocol == "icmp":
         check_icmp(icmp_type, icmp_code)

@@ -24,6 +24,7 @@ from cs_matrix_pytest.simulator.families.disk_offerings import (
     storage_type_of,
     tag_list,
 )
+from cs_matrix_pytest.simulator.families.gpu import profile_size
 from cs_matrix_pytest.simulator.families.offering_scope import (
     check_creator,
     check_deleter,
@@ -343,7 +344,7 @@ def _gpu(call: Call) -> dict[str, Any]:
     shown["vgpuprofilename"] = getattr(profile, "name", None)
     card = getattr(profile, "card", None)
     if card is not None:
-        shown |= {"gpucardid": card.id, "gpucardname": card.name}
+        shown |= {"gpucardid": card.id, "gpucardname": card.name, **profile_size(profile)}
     return shown
 
 

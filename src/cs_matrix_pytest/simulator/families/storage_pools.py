@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
@@ -22,6 +22,7 @@ from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import when
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def pool_uuid(host: str, path: str) -> str:
 
 def split_url(url: str) -> SplitResult:
     """The parts of a storage URL; raises InvalidParameterValue where it names no host or path."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if not parts.scheme:
         raise InvalidParameterValue(f"scheme is null {url}, add nfs:// (or cifs://) as a prefix")
     if parts.scheme == "nfs" and not (parts.netloc.split(":")[0] and parts.path):

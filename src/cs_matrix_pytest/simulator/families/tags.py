@@ -102,7 +102,7 @@ def resource_of(call: Call, resource_type: str, id: str) -> Resource:
     """The live resource of a type that a uuid or an internal number names."""
     for kind in kinds_of(call.cloud, resource_type):
         table = call.cloud.store.table(kind)
-        found = table.by_number(int(id)) if id.isdigit() else table.get(id)
+        found = table.by_number(int(id)) if id.isdecimal() else table.get(id)
         if found is not None and found in table:
             return found
     raise InvalidParameterValue(f"Unable to find resource by uuid {id} and type {resource_type}")
@@ -186,7 +186,7 @@ def list_tags(call: Call) -> Answer:
     if resource_type == "Project" and "projectid" not in call and "resourceid" in call:
         # The tags of a project are its own account's.
         id, projects = call["resourceid"], call.cloud.store.table(Project)
-        call.params["projectid"] = projects.by_number(int(id)) if id.isdigit() else projects.get(id)
+        call.params["projectid"] = projects.by_number(int(id)) if id.isdecimal() else projects.get(id)
     scope, keyword = scoping(call, by_id=False), call.get("keyword", "").lower()
     kinds = [
         kind

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new
+from cs_matrix_pytest.simulator.access import check_access, check_owner, named_account, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError, PermissionDenied
+from cs_matrix_pytest.simulator.families.extensions import named_extension
 from cs_matrix_pytest.simulator.families.images import (
     DOWNLOADED_SIZE,
     add_copies,
@@ -271,6 +273,8 @@ def template_fields(template: Template, copy: ImageCopy | None, call: Call) -> d
         "forcks": template.for_cks,
         "requireshvm": template.requires_hvm,
         "childtemplates": [] if template.hypervisor == "VMware" else None,
+        "extensionid": template.extension.id if template.extension else None,
+        "extensionname": getattr(template.extension, "name", None),
     }
 
 
@@ -329,6 +333,7 @@ def register_template(call: Call) -> Answer:
             deploy_as_is=call.flag("deployasis") and hypervisor == "VMware",
             for_cks=call.flag("forcks"),
             details=call.map("details") | call.map("externaldetails"),
+            extension=named_extension(call),
         )
     )
     return _per_zone(call, template)
@@ -430,18 +435,14 @@ def create_template(call: Call) -> Generator[Template, None, Answer]:
 
 
 def _owner_of_created(call: Call) -> Account:
-    """Whose a template from a disk is: as told, else the caller's, but a project's where the disk is a project's."""
-    if (
-        any(name in call for name in ("account", "domainid", "projectid"))
-        or call.account is not call.cloud.system_account
-    ):
-        owner = owner_of_new(call)
-    else:
-        owner = call.account
+    """Whose a template from a disk is: as told, the caller's where nobody is named or found, a project's where the disk is
+    (CreateTemplateCmd.findAccountIdToUse)."""
     disk = call.get("volumeid") or call.get("snapshotid")
     if isinstance(disk, Volume | Snapshot) and disk.account.type == AccountType.PROJECT:
         return disk.account
-    return owner
+    with suppress(InvalidParameterValue, PermissionDenied):
+        return named_account(call) or call.account
+    return call.account
 
 
 def _disk_of(call: Call) -> tuple[Volume, Snapshot | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -60,7 +59,7 @@ def encoded(text: str) -> str:
     text = unquote_plus(text) if "%" in text else text
     try:
         return base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
-    except binascii.Error:
+    except ValueError:
         raise InvalidParameterValue("User data is not base64 encoded.") from None
 
 

@@ -19,7 +19,7 @@ from cs_matrix_pytest.simulator.errors import (
     PermissionDenied,
     ResourceLimitExceeded,
 )
-from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, volumes
+from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, public_ips, volumes
 from cs_matrix_pytest.simulator.families.affinity_groups import check_groups, named_groups
 from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.ssh_keys import key_pair_named
@@ -275,7 +275,7 @@ def wanted_nics(call: Call, owner: Account, zone: Zone) -> list[Wanted]:
     wanted = []
     for entry in entries:
         id = entry.get("networkid", "")
-        network = store.table(Network).get(id) or (store.table(Network).by_number(int(id)) if id.isdigit() else None)
+        network = store.table(Network).get(id) or (store.table(Network).by_number(int(id)) if id.isdecimal() else None)
         if network is None:
             raise InvalidParameterValue(f"Unable to translate and find entity with networkId: {id}")
         wanted.append(Wanted(network, entry.get("ip"), checked_mac(entry.get("mac"))))
@@ -381,7 +381,7 @@ def security_groups_of(call: Call, owner: Account, networks: list[Network], hype
 
 def check_name(name: str) -> None:
     """Raise InvalidParameterValue unless a name can be a host's."""
-    if not HOST_LABEL.fullmatch(name) or name[0].isdigit():
+    if not HOST_LABEL.fullmatch(name) or name[0].isdecimal():
         raise InvalidParameterValue(
             "Invalid name. Vm name can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen "
             "('-'), must be between 1 and 63 characters long, and can't start or end with \"-\" and can't start with digit"
@@ -680,8 +680,7 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
 
 
 def _custom_id(cloud: Cloud, custom_id: str) -> str:
-    if cloud.store.table(UserVm).get(custom_id, removed=True) is not None:
-        raise InvalidParameterValue("UUID: " + custom_id + " already exists so can't create/update with custom id")
+    public_ips.check_custom_id(cloud, UserVm, custom_id)
     return custom_id
 
 
@@ -699,6 +698,9 @@ def _plug_in(cloud: Cloud, vm: UserVm, wanted: list[Wanted]) -> None:
 
 
 def _allocate_disks(cloud: Cloud, vm: UserVm, root: Disk, disks: list[Disk], details: Mapping[str, str]) -> None:
+    if vm.hypervisor == "External":
+        # Its disks are the extension's business.
+        return
     least, most = whole_number(details.get("minIops")), whole_number(details.get("maxIops"))
     volumes.new_volume(
         cloud,

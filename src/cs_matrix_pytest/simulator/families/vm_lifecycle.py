@@ -17,7 +17,8 @@ from cs_matrix_pytest.simulator.errors import (
     InvalidParameterValue,
     PermissionDenied,
 )
-from cs_matrix_pytest.simulator.families import capacity, guest_networks, nics, volumes
+from cs_matrix_pytest.simulator.families import capacity, gpu, guest_networks, nics, volumes
+from cs_matrix_pytest.simulator.families.autoscale import check_action
 from cs_matrix_pytest.simulator.families.capacity import Within
 from cs_matrix_pytest.simulator.families.storage_pools import moves_disks
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING, transit
@@ -129,6 +130,7 @@ def start(call: Call, vm: UserVm, within: Within = capacity.ANYWHERE, *, passwor
     for volume in vm.volumes:
         volume.ever_attached = True
     vm.host = vm.last_host = place.host
+    gpu.give(cloud, vm, place.host)
     first = vm.details.pop(DEPLOYING, None) is not None
     vm.password = (password or new_password(cloud)) if first and vm.template.password_enabled else None
     transit(cloud, vm, "done")
@@ -179,6 +181,7 @@ def start_command(call: Call) -> Answer:
 @family.command("stopVirtualMachine")
 def stop_command(call: Call) -> Answer:
     vm = _one(call, "unable to find a virtual machine with id {}")
+    check_action(call.cloud, vm)
     if call.flag("forced") and not call.cloud.configuration.flag(
         "allow.user.force.stop.vm", call.account, default=True
     ):
@@ -240,6 +243,7 @@ def destroy_command(call: Call) -> Answer:
         raise InvalidParameterValue(
             f"Instance [id = {vm.id}, name = {vm.instance_name}] has delete protection enabled and cannot be deleted."
         )
+    check_action(cloud, vm)
     check_no_running_snapshots(cloud, vm, "Instance destroy")
     doomed = call.many(Volume, "volumeids")
     stray = "".join(
@@ -528,7 +532,7 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
     cloud, details, offering = call.cloud, call.map("details"), call.maybe(DiskOffering, "diskofferingid")
     image = template or vm.template
     asked = details.get("rootdisksize") or (str(call["rootdisksize"]) if "rootdisksize" in call else None)
-    if asked is not None and asked.isdigit():
+    if asked is not None and asked.isdecimal():
         if int(asked) * GIB < image.size:
             raise InvalidParameterValue(f"Root disk size [{asked}] is smaller than the template size [{image.size}]")
     elif offering is not None and offering.disk_size * GIB < image.size and not offering.customized:
@@ -553,7 +557,7 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
         check_access(cloud, call.account, template, "UseEntry")
     was_running = vm.state == "Running"
     stop(cloud, vm)
-    size = int(asked) * GIB if asked is not None and asked.isdigit() else old.size
+    size = int(asked) * GIB if asked is not None and asked.isdecimal() else old.size
     if offering is not None and asked is None:
         size = offering.disk_size * GIB
     if template is not None:

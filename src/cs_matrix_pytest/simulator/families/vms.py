@@ -9,6 +9,7 @@ from cs_matrix_pytest.simulator import listing
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.families import gpu
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.nics import nic_fields
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
@@ -156,8 +157,14 @@ def _iso(vm: UserVm, _call: Call) -> dict[str, Any]:
     }
 
 
-def _offering(vm: UserVm, _call: Call) -> dict[str, Any]:
-    return {"serviceofferingid": vm.service_offering.id, "serviceofferingname": vm.service_offering.name, **_size(vm)}
+def _offering(vm: UserVm, call: Call) -> dict[str, Any]:
+    offering = vm.service_offering
+    return {
+        "serviceofferingid": offering.id,
+        "serviceofferingname": offering.name,
+        **_size(vm),
+        **gpu.vm_fields(call.cloud, vm),
+    }
 
 
 def _size(vm: UserVm) -> dict[str, Any]:
@@ -422,10 +429,10 @@ FILTERS: dict[str, Callable[[UserVm, Any, Call], bool]] = {
     "isvnf": lambda vm, value, _call: (vm.template.template_type == "VNF") is value,
     "arch": lambda vm, value, _call: vm.template.arch == value,
     "userdata": lambda _vm, _value, _call: True,
-    "backupofferingid": lambda _vm, _value, _call: False,
-    "autoscalevmgroupid": lambda _vm, _value, _call: False,
-    "extensionid": lambda _vm, _value, _call: False,
-    "gpuenabled": lambda _vm, value, _call: not value,
+    "backupofferingid": lambda vm, offering, _call: vm.backup_offering is offering,
+    "autoscalevmgroupid": lambda vm, group, _call: vm in group.balanced,
+    "extensionid": lambda vm, extension, _call: vm.template.extension is extension,
+    "gpuenabled": lambda vm, value, _call: bool(gpu.wanted(vm)[0]) is value,
 }
 
 SPEC = ListSpec(UserVm, scope=Scope.OWNER, filters=FILTERS, keyword=("display_name", "name"))

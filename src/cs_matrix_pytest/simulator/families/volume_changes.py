@@ -15,7 +15,7 @@ from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
 from cs_matrix_pytest.simulator.models.iam import Account, Project
 from cs_matrix_pytest.simulator.models.infra import HypervisorCapabilities, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
-from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, SnapshotPolicy, Volume
+from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm, VmSnapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
@@ -335,18 +335,11 @@ def _snapshots_under_way(cloud: Cloud, volume: Volume) -> bool:
     return any(row.volume is volume and row.state in states for row in cloud.store.table(Snapshot))
 
 
-def expunge(cloud: Cloud, volume: Volume) -> None:
-    """Have a volume gone for good, and its snapshot policies with it; its snapshots stay."""
-    for policy in cloud.store.table(SnapshotPolicy).where(volume=volume):
-        cloud.store.remove(policy)
-    volumes.expunge(cloud, volume)
-
-
 @family.command("deleteVolume")
 def delete_volume(call: Call) -> Answer:
     volume = _any(call, "Unable to find volume with ID: {}")
     check_removable(call, volume)
-    expunge(call.cloud, volume)
+    volumes.expunge(call.cloud, volume)
     return Success()
 
 
@@ -368,7 +361,7 @@ def destroy_volume(call: Call) -> Answer:
                 "Expunging a volume can only be done by an Admin. "
                 "Or when the allow.user.expunge.recover.volume key is set."
             )
-        expunge(call.cloud, volume)
+        volumes.expunge(call.cloud, volume)
         volume.state = "Expunged"
     elif volume.state in ("Allocated", "Uploaded"):
         raise InvalidParameterValue(
@@ -384,7 +377,7 @@ def destroy_volume(call: Call) -> Answer:
 def expunge_if_still_destroyed(cloud: Cloud, volume: Volume) -> None:
     """Expunge a destroyed volume unless it was recovered meanwhile (StorageManagerImpl.cleanupStorage)."""
     if volume in cloud.store and volume.state == "Destroy" and volume.vm is None:
-        expunge(cloud, volume)
+        volumes.expunge(cloud, volume)
 
 
 @family.command("recoverVolume")
@@ -717,4 +710,4 @@ def assign_volume(call: Call) -> Answer:
 @family.on_account_removal
 def remove_volumes(cloud: Cloud, account: Account) -> None:
     for volume in cloud.owned_by(Volume, account):
-        expunge(cloud, volume)
+        volumes.expunge(cloud, volume)

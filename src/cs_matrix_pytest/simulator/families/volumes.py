@@ -14,10 +14,10 @@ from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, ServiceOffering
-from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, Volume
+from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, SnapshotPolicy, Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, ListSpec, Scope
-from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.store import Resource, new_uuid
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
@@ -105,6 +105,16 @@ def volume_view(volume: Volume, call: Call) -> dict[str, Any]:
             "hypervisor": volume.hypervisor or (vm.hypervisor if vm else "None"),
             "displayvolume": volume.display,
         }
+    return shown
+
+
+def volume_metrics(volume: Volume, call: Call) -> dict[str, Any]:
+    """A volume as listVolumesMetrics shows it (VolumeMetricsResponse)."""
+    shown = {**call.cloud.view(volume, call), "sizegb": f"{volume.size / GIB:.2f} GiB"}
+    if "diskioread" in shown:
+        shown["diskiopstotal"] = shown["diskioread"] + shown["diskiowrite"]
+    if "storagetype" in shown:
+        shown["storagetype"] = f"{shown['storagetype'].capitalize()} ({volume.type})"
     return shown
 
 
@@ -228,10 +238,17 @@ def destroy(volume: Volume) -> None:
 
 
 def expunge(cloud: Cloud, volume: Volume) -> None:
-    """Have a volume gone for good."""
+    """Have a volume gone for good, and its snapshot policies with it; its snapshots stay."""
+    for policy in cloud.store.table(SnapshotPolicy).where(volume=volume):
+        cloud.store.remove(policy)
     detach(volume)
     volume.state, volume.pool, volume.path = "Expunged", None, None
     cloud.store.remove(volume)
+
+
+def machine_of(volume: Volume) -> Resource | None:
+    """The VM that a volume is attached to; of the system's disks, the router or system VM."""
+    return getattr(volume, "machine", None) or volume.vm
 
 
 def free_device_id(_cloud: Cloud, vm: UserVm) -> int:
@@ -245,8 +262,8 @@ def free_device_id(_cloud: Cloud, vm: UserVm) -> int:
 
 FILTERS = {
     "type": lambda volume, value, _call: value.lower() in volume.type.lower(),
-    "virtualmachineid": lambda volume, vm, _call: volume.vm is vm,
-    "hostid": lambda volume, host, _call: volume.vm is not None and volume.vm.host is host,
+    "virtualmachineid": lambda volume, vm, _call: machine_of(volume) is vm,
+    "hostid": lambda volume, host, _call: getattr(machine_of(volume), "host", None) is host,
     "podid": lambda volume, pod, _call: volume.pool is not None and volume.pool.pod is pod,
     "clusterid": lambda volume, cluster, _call: volume.pool is not None and volume.pool.cluster is cluster,
     "storageid": lambda volume, value, _call: volume.pool is not None and volume.pool.id == value,
@@ -259,6 +276,17 @@ FILTERS = {
     "kmskeyid": lambda _volume, _value, _call: False,
 }
 
+
+def _candidates(call: Call) -> list[Volume]:
+    """The volumes that a list may have; those of the system too where a root admin asks for them."""
+    rows = list(call.cloud.store.table(Volume))
+    if call.is_root_admin and call.flag("listsystemvms"):
+        from cs_matrix_pytest.simulator.families.system_volumes import system_volumes
+
+        rows = sorted([*rows, *system_volumes(call.cloud)], key=lambda volume: volume.created)
+    return rows
+
+
 SPEC = ListSpec(Volume, scope=Scope.OWNER, filters=FILTERS, keyword=("name", "type", "state"), newest_first=True)
 
 
@@ -270,7 +298,7 @@ def list_volumes(call: Call) -> Answer:
     if "id" in call and call.get("ids"):
         raise InvalidParameterValue("Specify either id or ids but not both parameters")
     scope = scoping(call)
-    rows: Iterable[Volume] = (row for row in cloud.store.table(Volume) if scope.admits(row.account))
+    rows: Iterable[Volume] = (row for row in _candidates(call) if scope.admits(row.account))
     if not call.is_root_admin:
         rows = (row for row in rows if row.display)
     tags = call.params.pop("tags", None)
@@ -281,4 +309,7 @@ def list_volumes(call: Call) -> Answer:
         chosen = [row for row in chosen if any(row.tags.get(key) == value for key, value in wanted.items())]
     if call.flag("retrieveonlyresourcecount"):
         return Listing([], len(chosen))
-    return listing.page(call, chosen)
+    found = listing.page(call, chosen)
+    if call.command.name == "listVolumesMetrics":
+        return Listing([volume_metrics(row, call) for row in found.rows if isinstance(row, Volume)], found.total)
+    return found

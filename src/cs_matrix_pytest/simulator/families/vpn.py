@@ -15,7 +15,7 @@ from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidPa
 from cs_matrix_pytest.simulator.families import public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.addresses import bounds, is_domain_name
 from cs_matrix_pytest.simulator.families.nics import describe as describe_network
-from cs_matrix_pytest.simulator.families.rule_conflicts import RuleConflictError, describe_vpc
+from cs_matrix_pytest.simulator.families.rule_conflicts import VPN_PORTS, RuleConflictError, describe_vpc
 from cs_matrix_pytest.simulator.families.vpcs import ROUTER, source_nat_of
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.networks import FirewallRule, Network, PublicIp, Vpc
@@ -31,8 +31,6 @@ R = TypeVar("R", bound=Resource)
 
 family = Family("VPNs")
 
-VPN_PORTS = (500, 1701, 4500)
-"""UDP: IKE, L2TP and NAT traversal."""
 USERNAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9@._-]{2,63}")
 PASSWORD = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9@+=._-]{2,31}")
 CIPHER_HASH = re.compile(r"(3des|aes128|aes192|aes256)-(md5|sha1|sha256|sha384|sha512)")

@@ -9,6 +9,7 @@ from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_domain
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ResourceUnavailable
+from cs_matrix_pytest.simulator.families.gpu import zone_counts
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import (
@@ -50,14 +51,15 @@ DNS_FIELDS = (
 def zone_view(zone: Zone, call: Call) -> dict[str, Any]:
     cloud, full = call.cloud, call.is_root_admin
     settings, domain = cloud.configuration, zone.owner_domain
+    gpus_used, gpus = zone_counts(cloud, zone)
     clusters = cloud.store.table(Cluster).where(zone=zone)
     shown: dict[str, Any] = {
         "id": zone.id,
         "name": zone.name,
         "networktype": zone.network_type,
         "securitygroupsenabled": zone.security_groups_enabled,
-        "gputotal": 0,
-        "gpuused": 0,
+        "gputotal": gpus,
+        "gpuused": gpus_used,
         "domain": zone.domain,
         "domainid": domain.id if domain else None,
         "domainname": domain.name if domain else None,

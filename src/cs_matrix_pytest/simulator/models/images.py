@@ -109,6 +109,8 @@ class Template(Owned):
     sort_key: int = 0
     user_data: UserData | None = None
     user_data_policy: str | None = None
+    extension: Resource | None = None
+    """What orchestrates machines made of it."""
 
     @property
     def is_iso(self) -> bool:

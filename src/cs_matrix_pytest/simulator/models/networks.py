@@ -137,6 +137,8 @@ class SystemNic:
     gateway: str
     netmask: str
     vlan: str | None = None
+    ip6_cidr: str | None = None
+    ip6_gateway: str | None = None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)

@@ -85,6 +85,7 @@ class UserVm(Owned):
     last_updated: datetime | None = None
     """When its state last changed; None before its first start."""
     current_snapshot: VmSnapshot | None = None
+    backup_offering: Resource | None = None
 
     @property
     def default_nic(self) -> Nic | None:

@@ -84,22 +84,28 @@ class Sessions:
 
     def login(self, cloud: Cloud, params: Mapping[str, str]) -> tuple[str, str, User] | None:
         """Check a user name and password: (session id, session key, user), or None."""
+        user = self.named(cloud, params)
+        if (
+            user is None
+            or user.password != params.get("password")
+            or user.state != "enabled"
+            or user.account.state != "enabled"
+        ):
+            return None
+        session, key = new_session_id(), secrets.token_urlsafe(20)
+        self._sessions[session] = (user, key)
+        return session, key, user
+
+    def named(self, cloud: Cloud, params: Mapping[str, str]) -> User | None:
+        """The user that a login names, by name and domain."""
         path = (params.get("domain") or "/").strip("/")
         domain_id = params.get("domainid") or params.get("domainId")
         for user in cloud.store.table(User):
             domain = user.account.domain
             below_root = "/".join(domain.path.split("/")[1:])
             here = domain.id == domain_id if domain_id else below_root == path or domain.path == path
-            if (
-                here
-                and user.username == params.get("username")
-                and user.password == params.get("password")
-                and user.state == "enabled"
-                and user.account.state == "enabled"
-            ):
-                session, key = new_session_id(), secrets.token_urlsafe(20)
-                self._sessions[session] = (user, key)
-                return session, key, user
+            if here and user.username == params.get("username"):
+                return user
         return None
 
     def knows(self, session: str) -> bool:

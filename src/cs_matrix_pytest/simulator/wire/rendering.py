@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -18,6 +19,17 @@ def render(envelope: str, body: dict[str, Any], *, as_json: bool) -> bytes:
     return (XML_DECLARATION + "".join(_element(envelope, shown))).encode()
 
 
+NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+NO_NAME = re.compile(r"[^\w.-]", re.ASCII)
+NO_TEXT = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
+"""Characters that no XML document may have."""
+
+
+def element_name(key: str) -> str:
+    """A key, which may be any text of a user's, as the name of an element."""
+    return key if NAME.fullmatch(key) else "_" + NO_NAME.sub("_", key)
+
+
 def _element(name: str, value: Any) -> Iterable[str]:
     if isinstance(value, (list, tuple)):
         for item in value:
@@ -25,7 +37,7 @@ def _element(name: str, value: Any) -> Iterable[str]:
     elif isinstance(value, dict):
         yield f"<{name}>"
         for key, item in value.items():
-            yield from _element(str(key), item)
+            yield from _element(element_name(str(key)), item)
         yield f"</{name}>"
     else:
         yield f"<{name}>{escape(_text(value))}</{name}>"
@@ -34,4 +46,4 @@ def _element(name: str, value: Any) -> Iterable[str]:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else str(value)
+    return "" if value is None else NO_TEXT.sub("?", str(value))

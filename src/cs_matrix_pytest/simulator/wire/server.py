@@ -160,7 +160,7 @@ class ApiHandler(CloudStackHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > MOST_BODY:
+        if not length.isdecimal() or int(length) > MOST_BODY:
             self.close_connection = True
             self.reply(413, b"", [])
             return
@@ -229,11 +229,15 @@ class ApiHandler(CloudStackHandler):
             return
         cloud = self.server.cloud
         with cloud.lock:
-            entry = self.server.sessions.login(cloud, params)
+            named = self.server.sessions.named(cloud, params)
+            by_saml = named is not None and named.source == "saml2"
+            entry = None if by_saml else self.server.sessions.login(cloud, params)
             if entry is None:
                 text = (
-                    f"Failed to authenticate user {params.get('username')} in domain {domain_number(cloud, params)}; "
-                    "please provide valid credentials"
+                    "User is not allowed CloudStack login"
+                    if by_saml
+                    else f"Failed to authenticate user {params.get('username')} in domain "
+                    f"{domain_number(cloud, params)}; please provide valid credentials"
                 )
                 error = {"uuidList": [], "errorcode": 531, "errortext": text}
                 self._reply(params, 531, "loginresponse", error, session_headers(new_session_id()))
