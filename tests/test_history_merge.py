@@ -354,7 +354,8 @@ def test_writers_compacters_and_readers_at_once(tmp_path, some_records):
         assert len(seen) == len(set(seen))
         at_first = set(seen)
     for process in processes:
-        assert (process.wait(), process.stderr.read()) == (0, b"")
+        said = process.stderr.read().decode()
+        assert process.wait() == 0, said
         process.stderr.close()
     compact(str(destination))
     assert matrix_of(destination) == matrix_of(everything)

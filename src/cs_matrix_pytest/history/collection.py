@@ -252,7 +252,8 @@ def opened(files: Iterable[File], *, strict: bool = True) -> Iterator[Collection
             collection = Collection(files, scratch, stack, strict=strict)
             yield collection
         except Exception as error:
-            if type(error).__module__.endswith("duckdb") and _gone(scratch):
+            of_files = isinstance(error, parquet.Unwritable) or type(error).__module__.endswith("duckdb")
+            if of_files and _gone(scratch):
                 raise Vanished(str(error)) from None
             raise
 

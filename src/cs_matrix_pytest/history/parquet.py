@@ -28,6 +28,10 @@ _NULL = "\\N"
 _SORTED = "acs_version, context, test, level, started, run, line"
 
 
+class Unwritable(UserError):
+    """A file could not be written, or what it was to be made of could not be read meanwhile."""
+
+
 class Broken(UserError):
     """A file that is no compacted history, or one of a newer schema."""
 
@@ -102,7 +106,7 @@ def gather(database: DuckDBPyConnection, rows: Iterable[Row], file: Path) -> Non
 
 
 def write(database: DuckDBPyConnection, selected: str, file: Path) -> None:
-    """Writes what ``selected`` (a SELECT of `COLUMNS`) gives. Raises UserError where it cannot be written."""
+    """Writes what ``selected`` (a SELECT of `COLUMNS`) gives. Raises Unwritable."""
     import duckdb
 
     try:
@@ -111,7 +115,7 @@ def write(database: DuckDBPyConnection, selected: str, file: Path) -> None:
             (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{schema: '{SCHEMA}'}})"""
         )
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise UserError(f"the history cannot be written: {_said(error)}", file=file) from None
+        raise Unwritable(f"the history cannot be written: {_said(error)}", file=file) from None
 
 
 def headers(database: DuckDBPyConnection, source: str) -> list[tuple[str, str, int]]:
