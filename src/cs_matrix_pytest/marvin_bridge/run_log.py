@@ -80,7 +80,9 @@ class RunLog:
         self._module = self._class.__module__.rpartition(".")[2]
         self._logger.name = description
         self._logger.debug("::::::::::::STARTED : TC: %s :::::::::::", test_name)
-        doc = (getattr(getattr(self._class, test_name, None), "__doc__", None) or "").strip()
+        method = getattr(self._class, test_name, None)
+        # From Python 3.13 on None has a docstring, too.
+        doc = (method.__doc__ or "").strip() if method is not None else ""
         self._description = doc.partition("\n")[0].strip() or description
         self._results.write(f"{self._description} ... ")
 
