@@ -53,6 +53,12 @@ class Client:
         body = self.ask(command, **params)
         return body["errorcode"], body["errortext"]
 
+    def account(self, name: str, *, domain: str | None = None, type: int = 0) -> dict[str, Any]:
+        """A new account with one user of the same name, in the domain of this id or ROOT."""
+        person = {"password": "password", "firstname": "A", "lastname": "B", "email": "a@example.org"}
+        where = {} if domain is None else {"domainid": domain}
+        return self.one("createAccount", username=name, accounttype=type, **person, **where)
+
     def pass_time(self, seconds: float) -> None:
         """Have simulated time pass."""
         with self.simulator.cloud.lock:

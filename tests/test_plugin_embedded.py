@@ -49,6 +49,16 @@ ZONES = """
 """
 
 
+SSH = """
+    import time
+    from marvin.sshClient import SshClient
+
+    class TestX(cloudstackTestCase):
+        def test_a(self):
+            SshClient("10.1.1.2", 22, "root", "secret", retries=100, delay=30)
+"""
+
+
 def test_waiting_costs_nothing(labs: Labs) -> None:
     labs.entry("demo", "simulator: embedded")
     labs.suite(test_x=SLEEPER)
@@ -143,3 +153,14 @@ def test_a_lab_is_deployed_once_before_its_facts_are_read(labs: Labs, workers: t
         result.assert_outcomes(passed=2, warnings=1)
         zones = fresh.run("listZones")["zone"]
     assert len(zones) == 1
+
+
+def test_what_needs_ssh_fails_at_once_and_says_so(labs: Labs) -> None:
+    labs.entry("demo", "simulator: embedded")
+    labs.suite(test_x=SSH)
+    began = time.monotonic()
+    # In real time, so that a retry would be seen.
+    result = labs.run("--cs-env=demo", "--cs-real-time")
+    assert time.monotonic() - began < 10
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*needs SSH: the simulator has no machine to log in to at 10.1.1.2:22*"])

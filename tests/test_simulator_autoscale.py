@@ -65,16 +65,7 @@ class Lab:
 @pytest.fixture
 def lab(client: Client) -> Iterator[Lab]:
     domain = client.one("createDomain", name="scaling")
-    owner = client.one(
-        "createAccount",
-        username="scaler",
-        password="password",
-        firstname="A",
-        lastname="B",
-        email="a@example.org",
-        accounttype=0,
-        domainid=domain["id"],
-    )
+    owner = client.account("scaler", domain=domain["id"])
     whose = {"account": owner["name"], "domainid": domain["id"]}
     zone = client.rows("listZones")[0]["id"]
     offering = client.rows(

@@ -405,6 +405,16 @@ class TestUsers:
         simulator.run("updateUser", id=id, password="newest", lastname="Changed")
         assert login(simulator, account, "newest").json()["loginresponse"]["lastname"] == "Changed"
 
+    def test_who_signs_in_elsewhere_has_no_login_here(self, simulator: Simulator) -> None:
+        account = new_account(simulator)
+        assert login(simulator, account).status_code == 200
+        user = simulator.cloud.store.table(User).get(account["user"][0]["id"])
+        assert user is not None
+        user.source = "saml2"
+        answer = login(simulator, account)
+        assert answer.status_code == 531
+        assert answer.json()["loginresponse"]["errortext"] == "User is not allowed CloudStack login"
+
     def test_states(self, simulator: Simulator) -> None:
         account = new_account(simulator)
         id = account["user"][0]["id"]

@@ -24,17 +24,7 @@ def client() -> Iterator[Client]:
 def owner(client: Client) -> Iterator[dict[str, Any]]:
     """An account of a domain of its own."""
     domain = client.one("createDomain", name="tenants")
-    made = client.one(
-        "createAccount",
-        username="tenant",
-        password="password",
-        firstname="A",
-        lastname="B",
-        email="a@example.org",
-        accounttype=0,
-        domainid=domain["id"],
-    )
-    yield made
+    yield client.account("tenant", domain=domain["id"])
     client.run("deleteDomain", id=domain["id"], cleanup=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 import socket
 import sys
 import threading
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 
 from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.models.usage import UsageEvent
-from cs_matrix_pytest.simulator.no_ssh import ssh_refused
 
 DEPLOYED = [
     "NETWORK.CREATE",
@@ -426,27 +424,3 @@ def test_usage_commands_without_a_usage_server(database):
     assert run("listUsageRecords", startdate="2026-01-01", enddate="2026-01-02") == {}
     with pytest.raises(Exception, match="Incorrect Date Range"):
         run("listUsageRecords", startdate="2026-01-03", enddate="2026-01-02")
-
-
-# SSH
-
-
-def test_marvins_ssh_client_is_refused_at_once_and_only_for_a_while(monkeypatch):
-    class InternalError(Exception):
-        pass
-
-    class SshClient:
-        def __init__(self, host: str, port: int) -> None:
-            self.host, self.port = host, port
-            self.createConnection()
-
-        def createConnection(self) -> str:
-            return "connected"
-
-    module = type(sys)("marvin.sshClient")
-    module.SshClient, module.internalError = SshClient, InternalError  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "marvin.sshClient", module)
-    said = "needs SSH: the simulator has no machine to log in to at 10.1.1.2:22"
-    with ssh_refused(), pytest.raises(InternalError, match=re.escape(said)):
-        SshClient("10.1.1.2", 22)
-    assert SshClient("10.1.1.2", 22).createConnection() == "connected"

@@ -64,20 +64,6 @@ def client() -> Iterator[Client]:
         yield Client(simulator)
 
 
-def account(client: Client, name: str, kind: int = 0, domain: str | None = None) -> dict[str, Any]:
-    where = {"domainid": domain} if domain else {}
-    return client.one(
-        "createAccount",
-        username=name,
-        password="password",
-        firstname="A",
-        lastname="B",
-        email="a@example.org",
-        accounttype=kind,
-        **where,
-    )
-
-
 def webhook(client: Client, owner: dict[str, Any], url: str, **options: Any) -> dict[str, Any]:
     return client.one(
         "createWebhook", account=owner["name"], domainid=owner["domainid"], name="w", payloadurl=url, **options
@@ -102,7 +88,7 @@ def make_key(client: Client, owner: dict[str, Any], name: str) -> None:
 
 
 def test_events_arrive_signed_and_are_recorded(client: Client, receiver: Receiver) -> None:
-    ann = account(client, "ann")
+    ann = client.account("ann")
     hook = webhook(client, ann, receiver.url, secretkey="s3cret")
     make_key(client, ann, "k")
     started, completed = deliveries(client, 2, webhookid=hook["id"])[::-1]
@@ -124,8 +110,8 @@ def test_events_arrive_signed_and_are_recorded(client: Client, receiver: Receive
 )
 def test_scopes(client: Client, receiver: Receiver, scope: str, kind: int, arrives: list[str]) -> None:
     domain = client.one("createDomain", name="d")["id"]
-    owner = account(client, "admin-of-d", kind, None if kind == 1 else domain)
-    below, other = account(client, "below", 0, domain), account(client, "other")
+    owner = client.account("admin-of-d", type=kind, domain=None if kind == 1 else domain)
+    below, other = client.account("below", domain=domain), client.account("other")
     hook = webhook(client, owner, receiver.url, scope=scope)
     for who, name in ((owner, "admin"), (below, "below"), (other, "other")):
         make_key(client, who, name)
@@ -136,7 +122,7 @@ def test_scopes(client: Client, receiver: Receiver, scope: str, kind: int, arriv
 
 def test_a_failing_receiver_is_tried_again(client: Client, receiver: Receiver) -> None:
     receiver.status = 503
-    hook = webhook(client, account(client, "ann"), receiver.url)
+    hook = webhook(client, client.account("ann"), receiver.url)
     row = client.one("executeWebhookDelivery", webhookid=hook["id"])
     assert (row["success"], row["response"]) == (False, "thanks for TEST.WEBHOOK")
     assert len(receiver.received) == 3
@@ -144,7 +130,7 @@ def test_a_failing_receiver_is_tried_again(client: Client, receiver: Receiver) -
 
 
 def test_nothing_leaves_this_machine(client: Client) -> None:
-    hook = webhook(client, account(client, "ann"), "http://receiver.example.org/hook")
+    hook = webhook(client, client.account("ann"), "http://receiver.example.org/hook")
     row = client.one("executeWebhookDelivery", webhookid=hook["id"], payload="not json")
     assert (row["success"], row["response"]) == (False, "Failed due to : Network is unreachable")
     assert "text/plain" in row["headers"]
@@ -154,7 +140,7 @@ def test_nothing_leaves_this_machine(client: Client) -> None:
 
 
 def test_a_delivery_again_is_one_more(client: Client, receiver: Receiver) -> None:
-    ann = account(client, "ann")
+    ann = client.account("ann")
     hook = webhook(client, ann, receiver.url)
     make_key(client, ann, "k")
     first = deliveries(client, 2)[0]
@@ -169,7 +155,7 @@ def test_a_delivery_again_is_one_more(client: Client, receiver: Receiver) -> Non
 
 def test_only_the_newest_deliveries_are_kept(client: Client, receiver: Receiver) -> None:
     client.run("updateConfiguration", name="webhook.deliveries.limit", value=3)
-    ann = account(client, "ann")
+    ann = client.account("ann")
     webhook(client, ann, receiver.url)
     for number in range(3):
         make_key(client, ann, f"k{number}")
@@ -189,7 +175,7 @@ def test_only_the_newest_deliveries_are_kept(client: Client, receiver: Receiver)
     ],
 )
 def test_filters(client: Client, receiver: Receiver, filters: list[tuple[str, str, str]], arrives: bool) -> None:
-    ann = account(client, "ann")
+    ann = client.account("ann")
     hook = webhook(client, ann, receiver.url)
     for mode, match, value in filters:
         client.run("addWebhookFilter", webhookid=hook["id"], mode=mode, matchtype=match, value=value)
@@ -201,7 +187,7 @@ def test_filters(client: Client, receiver: Receiver, filters: list[tuple[str, st
 
 
 def test_what_contradicts_a_filter_is_refused(client: Client) -> None:
-    hook = webhook(client, account(client, "ann"), "http://127.0.0.1/")["id"]
+    hook = webhook(client, client.account("ann"), "http://127.0.0.1/")["id"]
     row = client.one("addWebhookFilter", webhookid=hook, value="VM.START")
     assert (row["mode"], row["matchtype"], row["type"]) == ("Include", "Exact", "EventType")
     for again in ({"value": "vm.start"}, {"value": "VM.START", "mode": "Exclude"}):
@@ -224,14 +210,14 @@ def test_what_contradicts_a_filter_is_refused(client: Client) -> None:
     ],
 )
 def test_bad_webhooks(client: Client, change: dict[str, Any], text: str) -> None:
-    dan = account(client, "dan", 2, client.one("createDomain", name="d")["id"])
+    dan = client.account("dan", type=2, domain=client.one("createDomain", name="d")["id"])
     whose = {"account": "dan", "domainid": dan["domainid"], "name": "w"}
     client.run("createWebhook", payloadurl="http://127.0.0.1:1/b", **whose)
     assert client.refused("createWebhook", **whose | {"payloadurl": "http://127.0.0.1:1/a"} | change) == (530, text)
 
 
 def test_update_and_removal(client: Client) -> None:
-    ann = account(client, "ann")
+    ann = client.account("ann")
     hook = webhook(client, ann, "http://127.0.0.1:1/", secretkey="k", description="d")
     changed = client.one("updateWebhook", id=hook["id"], name="new", state="disabled", secretkey=" ")
     assert (changed["name"], changed["state"], changed["description"]) == ("new", "Disabled", "d")

@@ -11,7 +11,7 @@ from typing import Any
 
 from cs_matrix_pytest.environments.model import Context, Environment, Fault, Hypervisor, Storage
 from cs_matrix_pytest.environments.validation import near, shipped_schema, validate
-from cs_matrix_pytest.environments.yaml_source import Document, Where, dotted, read_yaml
+from cs_matrix_pytest.environments.yaml_source import Document, Where, dotted, nearest, read_yaml
 from cs_matrix_pytest.errors import UserError
 
 FILE_NAME = "cs-environments.yaml"
@@ -53,12 +53,7 @@ class EnvironmentsFile:
 
 def find_environments_file(start: Path) -> Path | None:
     """The nearest cs-environments.yaml in ``start`` or a folder above it; None if there is none."""
-    folder = start.resolve()
-    for candidate in (folder, *folder.parents):
-        file = candidate / FILE_NAME
-        if file.is_file():
-            return file
-    return None
+    return nearest(FILE_NAME, start)
 
 
 def open_environments(given: Path | None, *starts: Path) -> EnvironmentsFile:

@@ -24,6 +24,12 @@ _TIMESTAMP = _CORE + "timestamp"
 _READ_AS_TEXT = {_TIMESTAMP} | {_CORE + kind for kind in ("str", "int", "float", "bool")}
 
 
+def nearest(name: str, start: Path) -> Path | None:
+    """The file of this name in ``start`` or the nearest folder above it; None if there is none."""
+    folder = start.resolve()
+    return next((file for each in (folder, *folder.parents) if (file := each / name).is_file()), None)
+
+
 @dataclass(frozen=True)
 class Document:
     """What a YAML file holds, and the line of every key and list item in it."""

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cs_matrix_pytest.github.client import GitHub, path_part
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE, PRECEDENCE
 from cs_matrix_pytest.outcomes.known import is_news
 from cs_matrix_pytest.outcomes.matrix import Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
@@ -13,9 +14,6 @@ from cs_matrix_pytest.reports.escaping import printable
 
 _DESCRIPTION_LIMIT = 140
 _CONTEXT_LIMIT = 200
-
-_BAD = frozenset({Outcome.FAILING, Outcome.UNSTABLE})
-_ORDER = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE, Outcome.UNTESTED)
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def set_statuses(github: GitHub, repository: str, commit: str, given: list[Statu
 
 def _status(matrix: Matrix, name: str, ended: bool, unstable: str) -> Status:
     shares = [cell.by_environment[name] for cell in matrix.cells if name in cell.by_environment]
-    bad = {Outcome.FAILING, Outcome.UNSTABLE} if unstable == "failure" else {Outcome.FAILING}
+    bad = NOT_COMPATIBLE if unstable == "failure" else {Outcome.FAILING}
     failing = any(is_news(share, bad) for share in shares)
     tested = any(share.attempts for share in shares)
     state = "failure" if failing else "pending" if not ended else "success" if tested else "error"
@@ -56,9 +54,9 @@ def _status(matrix: Matrix, name: str, ended: bool, unstable: str) -> Status:
 
 def _description(shares: list[Share], ended: bool) -> str:
     features = Counter(share.outcome for share in shares)
-    known = sum(share.outcome in _BAD and not is_news(share, _BAD) for share in shares)
+    known = sum(share.outcome in NOT_COMPATIBLE and not is_news(share, NOT_COMPATIBLE) for share in shares)
     blocked = sum(share.blocked for share in shares)
-    counts = [f"{features[outcome]} {outcome.value}" for outcome in _ORDER if features[outcome]]
+    counts = [f"{features[outcome]} {outcome.value}" for outcome in PRECEDENCE if features[outcome]]
     parts = [
         "features: " + ", ".join(counts) if counts else "nothing was tested",
         f"{known} known" if known else "",

@@ -12,7 +12,7 @@ from cs_matrix_pytest.history import parquet, verdicts
 from cs_matrix_pytest.history.collection import Collection
 from cs_matrix_pytest.history.lines import escaped, remainder, unescaped
 from cs_matrix_pytest.outcomes.choose import Choice, check, nothing_fits
-from cs_matrix_pytest.outcomes.classify import NEVER_SELECTED, SETTLE, WINDOW
+from cs_matrix_pytest.outcomes.classify import NEVER_SELECTED, PRECEDENCE, SETTLE, WINDOW
 from cs_matrix_pytest.outcomes.features import Feature, FeatureCatalogue
 from cs_matrix_pytest.outcomes.matrix import (
     STRENGTH,
@@ -138,7 +138,7 @@ class Question:
                 yield Said(
                     places[place],
                     features[feature],
-                    _BY_RANK[decides],
+                    PRECEDENCE[decides],
                     (one, two, three, four),
                     attempts,
                     blocked,
@@ -196,9 +196,8 @@ class Question:
         )
 
 
-_BY_RANK = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE, Outcome.UNTESTED)
 _DECIDES = " ".join(
-    ("CASE strength", *(f"WHEN {STRENGTH[outcome]} THEN {rank}" for rank, outcome in enumerate(_BY_RANK)), "END")
+    ("CASE strength", *(f"WHEN {STRENGTH[outcome]} THEN {rank}" for rank, outcome in enumerate(PRECEDENCE)), "END")
 )
 """SQL for what a test says about its feature: of several the least holds, as `classify.feature_outcome` has it."""
 

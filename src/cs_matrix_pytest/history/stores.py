@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.outcomes.record import publish
 
 RECORDS = "run-*.jsonl"
 COMPACTED = "runs-*.parquet"
@@ -114,22 +115,11 @@ class Folder:
         try:
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
-            try:
-                # A link, unlike a rename, never replaces a file.
-                os.link(draft, path)
-            except FileExistsError:
-                return False
-            except OSError:
-                # File systems without hard links (some network and FUSE mounts).
-                if path.exists():
-                    return False
-                draft.replace(path)
+            added = publish(draft, path)
             self._sync()
         except OSError as error:
             raise UserError(f"the file cannot be written: {error.strerror or error}", file=path) from None
-        finally:
-            draft.unlink(missing_ok=True)
-        return True
+        return added
 
     def remove(self, name: str) -> None:
         path = self.folder / name

@@ -19,7 +19,7 @@ from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.importers.stated import UNKNOWN
 from cs_matrix_pytest.outcomes.lines import attempt_line, counts_line, run_line, untested_line
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Line, Run, RunEnvironment, Untested
-from cs_matrix_pytest.outcomes.record import record_path
+from cs_matrix_pytest.outcomes.record import publish, record_path
 
 _AT_ONCE = 1000
 """Lines that are written together."""
@@ -124,15 +124,7 @@ class Destination:
             with draft.open("xb") as file:
                 file.write(_as_bytes([_encode(run_line(head))]))
                 shutil.copyfileobj(body, file, 1024 * 1024)
-            try:
-                # A link, unlike a rename, never replaces a record.
-                os.link(draft, path)
-            except FileExistsError:
-                return False
-            except OSError:
-                # File systems without hard links (some network and FUSE mounts).
-                draft.rename(path)
-            return True
+            return publish(draft, path)
         finally:
             draft.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.features import FeatureCatalogue
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
 from cs_matrix_pytest.outcomes.model import Attempt, RecordedRun, Run, RunEnvironment, Untested
+from cs_matrix_pytest.reports.escaping import printable
 
 AXES: Mapping[str, Callable[[Context], tuple[str | None, ...]]] = {
     "hypervisor": lambda context: (context.hypervisor.type,),
@@ -133,16 +134,17 @@ def _known(option: str, globs: Iterable[str], known: Iterable[str], also: Iterab
     values = sorted(set(known))
     for glob in globs:
         if not any(_matches([glob], value) for value in (*values, *also)):
-            raise UserError(f"{option}: nothing in the records is called {glob}", hint=_there_is(glob, values))
+            raise UserError(f"{option}: nothing in the records is called {glob}", hint=there_is(glob, values))
 
 
-def _there_is(glob: str, values: list[str]) -> str:
+def there_is(glob: str, values: list[str]) -> str:
+    """What the records have instead of what was asked for: the likely meaning first."""
     if not values:
         return "The records say nothing of it."
     by_lower = {value.lower(): value for value in values}
     near = [by_lower[each] for each in difflib.get_close_matches(glob.lower(), by_lower, n=3)]
-    meant = f"Did you mean {' or '.join(near)}? " if near else ""
-    listed = ", ".join(values[:_NAMED_AT_MOST])
+    meant = f"Did you mean {' or '.join(map(printable, near))}? " if near else ""
+    listed = ", ".join(map(printable, values[:_NAMED_AT_MOST]))
     more = f" and {len(values) - _NAMED_AT_MOST} more" if len(values) > _NAMED_AT_MOST else ""
     return f"{meant}There is {listed}{more}."
 

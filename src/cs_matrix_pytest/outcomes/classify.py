@@ -39,7 +39,11 @@ REASON_RANK = {
     )
 }
 
-_PRECEDENCE = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE)
+PRECEDENCE = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE, Outcome.UNTESTED)
+"""Of several outcomes the first of these speaks for all, and is shown first."""
+
+NOT_COMPATIBLE = frozenset({Outcome.FAILING, Outcome.UNSTABLE})
+"""The outcomes that somebody should look into."""
 
 
 class Observation(NamedTuple):
@@ -105,7 +109,7 @@ def classify(
 
 def feature_outcome(counts: Mapping[Outcome, int]) -> Outcome:
     """A feature's verdict from its tests' by count: failing, else unstable, else compatible, else untested."""
-    return next((outcome for outcome in _PRECEDENCE if counts.get(outcome)), Outcome.UNTESTED)
+    return next((outcome for outcome in PRECEDENCE if counts.get(outcome)), Outcome.UNTESTED)
 
 
 def _mixed(executed: Sequence[Observation], answers: Sequence[bool], settle: int) -> tuple[Outcome, str]:

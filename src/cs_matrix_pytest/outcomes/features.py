@@ -68,7 +68,9 @@ class FeatureCatalogue:
 
 def find_catalogue(start: Path) -> Path | None:
     """The nearest cs-features.yaml in ``start`` or a folder above it."""
-    return next((path for folder in (start, *start.parents) if (path := folder / FILE_NAME).is_file()), None)
+    from cs_matrix_pytest.environments.yaml_source import nearest
+
+    return nearest(FILE_NAME, start)
 
 
 def load_catalogue(path: Path | None = None) -> FeatureCatalogue:

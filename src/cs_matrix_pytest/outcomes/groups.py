@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE
 from cs_matrix_pytest.outcomes.matrix import Cell, Evidence, Matrix
-from cs_matrix_pytest.outcomes.model import Outcome
 
 Item = TypeVar("Item")
-
-_FAILURES = frozenset({Outcome.FAILING, Outcome.UNSTABLE})
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,10 @@ def failures_of(matrix: Matrix) -> Iterator[Failure]:
         where: dict[tuple[str, str], list[str]] = {}
         for name, share in cell.by_environment.items():
             for each in share.evidence:
-                if each.outcome in _FAILURES:
+                if each.outcome in NOT_COMPATIBLE:
                     where.setdefault((each.level, each.test), []).append(name)
         for evidence in cell.total.evidence:
-            if evidence.outcome in _FAILURES:
+            if evidence.outcome in NOT_COMPATIBLE:
                 # Two environments may be of one mind each, and only together unstable.
                 names = where.get((evidence.level, evidence.test), cell.by_environment)
                 yield Failure(cell, evidence, tuple(names))

@@ -15,15 +15,12 @@ from typing import Any
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.choose import AXES
-from cs_matrix_pytest.outcomes.classify import feature_outcome
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE, feature_outcome
 from cs_matrix_pytest.outcomes.matrix import Cell, Evidence, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
 
 FILE_NAME = "cs-known-failures.yaml"
 SCHEMA_FILE = Path(__file__).with_name("cs-known-failures.schema.json")
-
-NOT_COMPATIBLE = frozenset({Outcome.FAILING, Outcome.UNSTABLE})
-"""The outcomes that a known failure accounts for."""
 
 _LINK = re.compile(r"https?://[\w.~:/?#@!$&()*+,;=%-]+\Z", re.ASCII)
 """The link is shown to be clicked on: no javascript:, and nothing that would end an attribute or a line."""
@@ -75,7 +72,9 @@ class KnownFailures:
 
 def find_known_failures(start: Path) -> Path | None:
     """The nearest cs-known-failures.yaml in ``start`` or a folder above it."""
-    return next((path for folder in (start, *start.parents) if (path := folder / FILE_NAME).is_file()), None)
+    from cs_matrix_pytest.environments.yaml_source import nearest
+
+    return nearest(FILE_NAME, start)
 
 
 def load_known_failures(path: Path | None) -> KnownFailures:

@@ -47,6 +47,23 @@ def prepare_folder(folder: Path) -> Path:
     return folder
 
 
+def publish(draft: Path, path: Path) -> bool:
+    """Give a finished file its name; False, and the draft is gone, where the name is taken. Raises OSError."""
+    try:
+        # A link, unlike a rename, never replaces a file.
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # File systems without hard links (some network and FUSE mounts).
+        if path.exists():
+            return False
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
 class RecordWriter:
     """Appends a run's lines to ``path`` as they happen, each with one write, so a kill leaves at most one torn line.
 
@@ -62,18 +79,9 @@ class RecordWriter:
         except OSError as error:
             raise self._unwritable(error) from None
         self._append(run_line(run))
-        try:
-            # A link, unlike a rename, refuses to replace the record of another run.
-            os.link(draft, path)
-        except FileExistsError:
+        if not publish(draft, path):
             self.close()
-            raise UserError("there is a record of this run already", file=path) from None
-        except OSError:
-            # File systems without hard links (some network and FUSE mounts).
-            draft.rename(path)
-            return
-        finally:
-            draft.unlink(missing_ok=True)
+            raise UserError("there is a record of this run already", file=path)
 
     def attempt(self, attempt: Attempt) -> None:
         """Records one execution of one test."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.outcomes.choose import there_is
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
 from cs_matrix_pytest.outcomes.model import RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.reports.escaping import printable
@@ -18,7 +18,6 @@ from cs_matrix_pytest.reports.escaping import printable
 NEWEST = "newest"
 """``run:newest`` is the run that started last."""
 
-_NAMED_AT_MOST = 12
 _GLOB = frozenset("*?[")
 _COMMIT = re.compile(r"[0-9a-fA-F]{4,}\Z")
 
@@ -106,7 +105,7 @@ def resolve(written: str, records: Iterable[RecordedRun]) -> Side:
         ways = ", ".join(f"{kind}:…" for kind in KINDS)
         raise UserError(
             f"nothing in the records is called {written}",
-            hint=f"{_there_is(written, [name for names in known.values() for name in names])}\n  Sides: {ways}",
+            hint=f"{there_is(written, [name for names in known.values() for name in names])}\n  Sides: {ways}",
         )
     if len(found) > 1:
         ways = " or ".join(f"{kind}:{written}" for kind in found)
@@ -119,7 +118,7 @@ def _of_kind(kind: str, value: str, known: Mapping[str, Mapping[str, str]]) -> S
         return Side(kind, max(known[kind], key=lambda run: (known[kind][run], run)))
     found = _matching(kind, value, known[kind])
     if not found:
-        raise UserError(f"no {kind} in the records is called {value}", hint=_there_is(value, [*known[kind]]))
+        raise UserError(f"no {kind} in the records is called {value}", hint=there_is(value, [*known[kind]]))
     if kind == "commit" and _GLOB.isdisjoint(value):
         if len(found) > 1:
             raise UserError(f"commit {value} is ambiguous", hint=f"It may be {_either(found)}.")
@@ -148,15 +147,6 @@ def _names(records: Iterable[RecordedRun]) -> Iterator[tuple[str, str, str]]:
             for kind, names in KINDS.items():
                 for each in names.names(record.run, name, seen):
                     yield kind, each, record.run.started
-
-
-def _there_is(value: str, names: list[str]) -> str:
-    if not names:
-        return "The records say nothing of it."
-    near = get_close_matches(value, names, n=3)
-    meant = f"Did you mean {_either(near)}? " if near else ""
-    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-    return f"{meant}There is {', '.join(map(printable, names[:_NAMED_AT_MOST]))}{more}."
 
 
 def _either(names: Iterable[str]) -> str:

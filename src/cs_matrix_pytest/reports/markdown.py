@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cs_matrix_pytest.environments.model import Context
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE, PRECEDENCE
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION, Evidence, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Counts, Outcome
+from cs_matrix_pytest.reports.console import UNICODE
 from cs_matrix_pytest.reports.escaping import printable
 from cs_matrix_pytest.reports.wording import because
 
 LIMIT = 65_536
 """Characters that GitHub takes in one comment."""
-
-SIGNS = {Outcome.COMPATIBLE: "✓", Outcome.FAILING: "✗", Outcome.UNSTABLE: "~", Outcome.UNTESTED: "·"}
 
 _NAME = 200
 _MESSAGE = 300
@@ -34,8 +34,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,()/.+-]*[A-Za-z0-9).+])?")
 _MEANS_SOMETHING = re.compile(r"(?i)\bgh-\d|\bwww\.|[0-9a-f]{7}|^\d+[.)](?:\s|$)|\.[a-z]{2,}(?:$|/)")
 """What GitHub makes links of, and Markdown lists, though no sign in it looks like it."""
 
-_ORDER = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE, Outcome.UNTESTED)
-_TOLD = (Outcome.FAILING, Outcome.UNSTABLE)
+_SIGNS = UNICODE.of
 
 
 def render(matrix: Matrix, *, title: str = "Test run", limit: int = LIMIT) -> str:
@@ -127,7 +126,7 @@ class _Row:
 
     @property
     def outcome(self) -> Outcome:
-        present = (outcome for outcome in _ORDER if self.outcomes[outcome])
+        present = (outcome for outcome in PRECEDENCE if self.outcomes[outcome])
         return next(present, Outcome.UNTESTED)
 
     def text(self, with_version: bool) -> str:
@@ -137,11 +136,11 @@ class _Row:
         return f"| {' | '.join(facts)} |\n"
 
     def _result(self) -> str:
-        counted = [f"{self.tests[outcome]} {outcome.value}" for outcome in _ORDER if self.tests[outcome]]
+        counted = [f"{self.tests[outcome]} {outcome.value}" for outcome in PRECEDENCE if self.tests[outcome]]
         wider = [
             f"{count} {_level(level, count)} {outcome.value}"
             for (outcome, level), count in sorted(
-                self.wider.items(), key=lambda item: (_ORDER.index(item[0][0]), item[0][1])
+                self.wider.items(), key=lambda item: (PRECEDENCE.index(item[0][0]), item[0][1])
             )
         ]
         parts = [
@@ -152,7 +151,7 @@ class _Row:
             *map(_counted, self.counts),
         ]
         said = "; ".join(filter(None, parts))
-        return f"{SIGNS[self.outcome]} **{self.outcome.value}**{f' ({said})' if said else ''}"
+        return f"{_SIGNS[self.outcome]} **{self.outcome.value}**{f' ({said})' if said else ''}"
 
 
 def _head(with_version: bool) -> str:
@@ -235,7 +234,7 @@ def _summary(matrix: Matrix) -> str:
     labs = sorted({environment.lab for environment in matrix.environments.values()})
     features = Counter(cell.total.outcome for cell in matrix.cells)
     counted = ", ".join(
-        f"{SIGNS[outcome]} {features[outcome]} {outcome.value}" for outcome in _ORDER if features[outcome]
+        f"{_SIGNS[outcome]} {features[outcome]} {outcome.value}" for outcome in PRECEDENCE if features[outcome]
     )
     parts = [
         f"CloudStack {_list(versions)}" if versions else "",
@@ -275,7 +274,7 @@ class _Cause:
         alike = all(environments.keys() == everywhere.keys() for environments in self.tests.values())
         place = f" in {_list(everywhere)}" if alike else ""
         known = f" (known: {shown(self.known)})" if self.known else ""
-        head = f"- {SIGNS[self.outcome]} **{self.outcome.value}**{place}{known}: {shown(self.said, _MESSAGE)}\n"
+        head = f"- {_SIGNS[self.outcome]} **{self.outcome.value}**{place}{known}: {shown(self.said, _MESSAGE)}\n"
         lines = [
             f"  - {shown(test)}{'' if alike else f' in {_list(environments)}'}\n"
             for test, environments in list(self.tests.items())[:_TESTS_SHOWN]
@@ -291,17 +290,17 @@ def _failures(matrix: Matrix, several_versions: bool) -> Iterator[str]:
     for cell in matrix.cells:
         for name, share in cell.by_environment.items():
             for each in share.evidence:
-                if each.outcome in _TOLD:
+                if each.outcome in NOT_COMPATIBLE:
                     of_feature = causes.setdefault((cell.feature, cell.acs_version), {})
                     cause = of_feature.setdefault(_key(each), _Cause(each.outcome, _said(each), each.known))
                     cause.tests.setdefault(each.test, {})[names[name]] = None
     by_weight = sorted(
-        causes.items(), key=lambda item: (min(_ORDER.index(cause.outcome) for cause in item[1].values()), item[0])
+        causes.items(), key=lambda item: (min(PRECEDENCE.index(cause.outcome) for cause in item[1].values()), item[0])
     )
     for (feature, version), of_feature in by_weight:
         at = f", CloudStack {shown(version)}" if several_versions else ""
         head = f"\n#### {shown(matrix.features[feature].title)}{at}\n\n"
-        for cause in sorted(of_feature.values(), key=lambda cause: _ORDER.index(cause.outcome)):
+        for cause in sorted(of_feature.values(), key=lambda cause: PRECEDENCE.index(cause.outcome)):
             yield head + cause.text()
             head = ""
 

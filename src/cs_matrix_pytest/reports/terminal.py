@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE
 from cs_matrix_pytest.outcomes.groups import by_cause, failures_of
 from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
@@ -249,7 +250,7 @@ class _Page:
     # Why
 
     def _decided_whys(self) -> list[tuple[Outcome, str]]:
-        cells = [cell for cell in self.matrix.cells if cell.total.outcome in (Outcome.FAILING, Outcome.UNSTABLE)]
+        cells = [cell for cell in self.matrix.cells if cell.total.outcome in NOT_COMPATIBLE]
         cells.sort(key=lambda cell: _WHY_ORDER.index(cell.total.outcome))
         causes: dict[tuple[Outcome, str, str, str], list[Cell]] = {}
         for cell in cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE
 from cs_matrix_pytest.outcomes.matrix import Cell, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
 from cs_matrix_pytest.reports.escaping import xml_text
@@ -88,5 +89,5 @@ def _result(share: Share, unstable: str) -> Any:
 
 def _details(share: Share) -> str:
     """Every test that is failing or unstable, a line each."""
-    telling = (each for each in share.evidence if each.outcome in (Outcome.FAILING, Outcome.UNSTABLE))
+    telling = (each for each in share.evidence if each.outcome in NOT_COMPATIBLE)
     return xml_text("\n".join(f"{each.outcome.value}: {each.test}: {marked(each)}" for each in telling))

@@ -65,7 +65,7 @@ def _values(kind: str, text: str) -> frozenset[int]:
             low, dash, high = span.partition("-")
             start = _number(kind, low)
             end = _number(kind, high) if dash else (last if slash else start)
-        pace = int(step) if step.isdigit() else 0
+        pace = int(step) if step.isdecimal() else 0
         if slash and pace < 1:
             raise ValueError(f"Incrementer delta must be 1 or higher: '{part}'")
         if start > end:
@@ -79,6 +79,6 @@ def _number(kind: str, text: str) -> int:
     named = NAMES.get(kind, {}).get(text)
     if named is not None:
         return named
-    if not text.isdigit() or not first <= int(text) <= last:
+    if not text.isdecimal() or not first <= int(text) <= last:
         raise ValueError(f"Invalid value '{text}' for cron field {kind} ({first} - {last})")
     return int(text)

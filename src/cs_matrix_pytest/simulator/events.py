@@ -124,6 +124,19 @@ class Events:
             listener(self._cloud, event)
         return event
 
+    def of_system(self, type: str, description: str, resource: Resource) -> Event:
+        """Keep one event that no caller brought about: the server's own tasks do so."""
+        return self._cloud.store.add(
+            Event(
+                account=self._cloud.system_account,
+                user=self._cloud.system_user,
+                type=type,
+                description=description,
+                resource=resource,
+                resource_kind=resource.resource_type,
+            )
+        )
+
     def started(self, call: Call, resource: Resource | None) -> None:
         """The events of an async command that was queued: its resource created, the job scheduled and started."""
         kind, what = call.command.event, in_words(call.command.name)

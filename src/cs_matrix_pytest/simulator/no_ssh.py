@@ -20,15 +20,15 @@ def refusal(host: object, port: object) -> str:
 @contextmanager
 def ssh_refused() -> Iterator[None]:
     """Have every connection that Marvin's SshClient would make fail with one sentence, as Marvin's internalError."""
-    module = sys.modules.get("marvin.sshClient")
-    if module is None:
+    module, errors = (sys.modules.get(f"marvin.{name}") for name in ("sshClient", "cloudstackException"))
+    if module is None or errors is None:
         yield
         return
     client: Any = module.SshClient
     connect = client.createConnection
 
     def refuse(self: Any) -> Any:
-        raise module.internalError(refusal(self.host, self.port))
+        raise errors.internalError(refusal(self.host, self.port))
 
     client.createConnection = refuse
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cs_matrix_pytest.environments.model import Context
+from cs_matrix_pytest.outcomes.classify import NOT_COMPATIBLE, PRECEDENCE
 from cs_matrix_pytest.outcomes.matrix import Cell, Evidence, Matrix, Share
 from cs_matrix_pytest.outcomes.model import Outcome
 from cs_matrix_pytest.outcomes.timeline import CellKey, Point, Timelines
@@ -19,7 +20,7 @@ from cs_matrix_pytest.reports.escaping import printable
 from cs_matrix_pytest.reports.html.interning import Budget, Pool, Sheet
 from cs_matrix_pytest.reports.wording import message_of, tested
 
-ORDER = (Outcome.FAILING, Outcome.UNSTABLE, Outcome.COMPATIBLE, Outcome.UNTESTED)
+ORDER = PRECEDENCE
 """Outcomes as the page has them: by index, the worst first."""
 
 NOTHING = -1
@@ -132,7 +133,7 @@ def details_data(matrix: Matrix, timelines: Timelines, axes: Axes, bytes_: int) 
         for cells in by_version.values():
             details.evidence(cell for cell in cells if cell.total.outcome is outcome)
     for cells in by_version.values():
-        details.evidence(cell for cell in cells if cell.total.outcome not in (Outcome.FAILING, Outcome.UNSTABLE))
+        details.evidence(cell for cell in cells if cell.total.outcome not in NOT_COMPATIBLE)
         details.environments(cells)
         details.histories(cells, timelines)
         details.passing(cells)

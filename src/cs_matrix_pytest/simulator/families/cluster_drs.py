@@ -17,7 +17,7 @@ from cs_matrix_pytest.simulator.families.infra_metrics import imbalance
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.drs import DrsMigration, DrsPlan
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host
-from cs_matrix_pytest.simulator.models.jobs import FAILED, IN_PROGRESS, SUCCEEDED, Event
+from cs_matrix_pytest.simulator.models.jobs import FAILED, IN_PROGRESS, SUCCEEDED
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import UUID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing
@@ -186,16 +186,7 @@ def generate(call: Call) -> Answer:
             f"Unable to execute DRS on the cluster {cluster.name} as the number of migrations [{most}] is invalid"
         )
     migrations = plan(cloud, cluster, most)
-    event = cloud.store.add(
-        Event(
-            account=cloud.system_account,
-            user=cloud.system_user,
-            type="CLUSTER.DRS.GENERATE",
-            description=f"Generating DRS plan for cluster {cluster.id}",
-            resource=cluster,
-            resource_kind="Cluster",
-        )
-    )
+    event = cloud.events.of_system("CLUSTER.DRS.GENERATE", f"Generating DRS plan for cluster {cluster.id}", cluster)
     # What was only generated is not kept: executing names its migrations again.
     return {
         "generateclusterdrsplanresponse": _shown(DrsPlan(cluster=cluster, event=event, migrations=migrations), call)
@@ -206,7 +197,7 @@ def _named(cloud: Cloud, kind: type[Resource], text: str) -> Any:
     table = cloud.store.table(kind)
     if UUID.fullmatch(text):
         return table.get(text)
-    found = table.by_number(int(text)) if text.isdigit() else None
+    found = table.by_number(int(text)) if text.isdecimal() else None
     return found if found is not None and found in table else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.call import Call
@@ -28,6 +30,14 @@ family = Family("host_ha")
 
 HYPERVISORS = ("KVM", "Simulator", "Unknown")
 """The hypervisor types that providers are for (HAResource.ResourceSubType), as parameters write them."""
+
+
+def switches(family: Family, service: str, turn: Callable[..., Answer], turn_area: Callable[..., Answer]) -> None:
+    """The commands that turn a service of hosts on and off: ``turn`` for a host, ``turn_area`` for a cluster or zone."""
+    for verb, on in (("enable", True), ("disable", False)):
+        family.command(f"{verb}{service}ForHost")(partial(turn, on=on))
+        for kind in (Cluster, Zone):
+            family.command(f"{verb}{service}For{kind.__name__}")(partial(turn_area, kind=kind, on=on))
 
 
 def named(call: Call, kind: type[Resource], parameter: str) -> Any:
@@ -87,16 +97,6 @@ def _turn(call: Call, *, on: bool) -> Answer:
     return {"hostha": {"hostid": host.id, "haenable": on, "status": True}}
 
 
-@family.command("enableHAForHost")
-def enable_for_host(call: Call) -> Answer:
-    return _turn(call, on=True)
-
-
-@family.command("disableHAForHost")
-def disable_for_host(call: Call) -> Answer:
-    return _turn(call, on=False)
-
-
 def _turn_area(call: Call, kind: type[Resource], *, on: bool) -> Answer:
     area = named(call, kind, f"{kind.label}id")
     area.details[ENABLED] = str(on).lower()
@@ -112,24 +112,7 @@ def _disable(cloud: Cloud, host: Host) -> bool:
     return ha is not None and transit(cloud, ha, "Disabled")
 
 
-@family.command("enableHAForCluster")
-def enable_for_cluster(call: Call) -> Answer:
-    return _turn_area(call, Cluster, on=True)
-
-
-@family.command("disableHAForCluster")
-def disable_for_cluster(call: Call) -> Answer:
-    return _turn_area(call, Cluster, on=False)
-
-
-@family.command("enableHAForZone")
-def enable_for_zone(call: Call) -> Answer:
-    return _turn_area(call, Zone, on=True)
-
-
-@family.command("disableHAForZone")
-def disable_for_zone(call: Call) -> Answer:
-    return _turn_area(call, Zone, on=False)
+switches(family, "HA", _turn, _turn_area)
 
 
 @family.command("listHostHAProviders")

@@ -17,7 +17,6 @@ from cs_matrix_pytest.simulator.models.host_services import (
     described,
 )
 from cs_matrix_pytest.simulator.models.infra import Alert, Host, ManagementServer
-from cs_matrix_pytest.simulator.models.jobs import Event
 from cs_matrix_pytest.simulator.models.networks import Router
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 
@@ -221,16 +220,7 @@ def _record(cloud: Cloud, ha: HostHa, before: str, event: str, after: str) -> No
 
 def _tell(cloud: Cloud, ha: HostHa, what: str) -> None:
     text = f"Transitioned host HA state {what} for the host {described(ha.host)} with id: {ha.host.number}"
-    cloud.store.add(
-        Event(
-            account=cloud.system_account,
-            user=cloud.system_user,
-            type="HA.STATE.TRANSITION",
-            description=text,
-            resource=ha.host,
-            resource_kind="Host",
-        )
-    )
+    cloud.events.of_system("HA.STATE.TRANSITION", text, ha.host)
 
 
 def _begin(cloud: Cloud, ha: HostHa, state: str) -> None:

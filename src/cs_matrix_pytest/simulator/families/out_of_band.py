@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.background import keep_looking
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError
-from cs_matrix_pytest.simulator.families.host_ha import named
+from cs_matrix_pytest.simulator.families.host_ha import named, switches
 from cs_matrix_pytest.simulator.families.host_ha_states import is_enabled_around, removed_servers
 from cs_matrix_pytest.simulator.families.out_of_band_drivers import DRIVERS, OPERATIONS, Driver, Outcome
 from cs_matrix_pytest.simulator.models.host_services import THIS_SERVER, OutOfBandManagement, described
-from cs_matrix_pytest.simulator.models.infra import Alert, Cluster, Host, Zone
-from cs_matrix_pytest.simulator.models.jobs import Event
+from cs_matrix_pytest.simulator.models.infra import Alert, Host
 from cs_matrix_pytest.simulator.registry import Answer, Family
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -101,16 +100,7 @@ def transit(cloud: Cloud, config: OutOfBandManagement, event: str) -> bool:
             f"Transitioned out-of-band management power state from {before} to {after} due to event: "
             f"{event}({EVENT_TEXTS[event]}) for {described(config.host)}"
         )
-        cloud.store.add(
-            Event(
-                account=cloud.system_account,
-                user=cloud.system_user,
-                type="HOST.OOBM.POWERSTATE.TRANSITION",
-                description=text,
-                resource=config.host,
-                resource_kind="Host",
-            )
-        )
+        cloud.events.of_system("HOST.OOBM.POWERSTATE.TRANSITION", text, config.host)
     return True
 
 
@@ -143,16 +133,6 @@ def _turn(call: Call, *, on: bool) -> Answer:
     return answer(hostid=host.id, enabled=on, status=True)
 
 
-@family.command("enableOutOfBandManagementForHost")
-def enable_for_host(call: Call) -> Answer:
-    return _turn(call, on=True)
-
-
-@family.command("disableOutOfBandManagementForHost")
-def disable_for_host(call: Call) -> Answer:
-    return _turn(call, on=False)
-
-
 def _turn_area(call: Call, kind: type[Resource], *, on: bool) -> Answer:
     area, cloud = named(call, kind, f"{kind.label}id"), call.cloud
     area.details[ENABLED] = str(on).lower()
@@ -165,24 +145,7 @@ def _turn_area(call: Call, kind: type[Resource], *, on: bool) -> Answer:
     return answer(enabled=on, status=True)
 
 
-@family.command("enableOutOfBandManagementForCluster")
-def enable_for_cluster(call: Call) -> Answer:
-    return _turn_area(call, Cluster, on=True)
-
-
-@family.command("disableOutOfBandManagementForCluster")
-def disable_for_cluster(call: Call) -> Answer:
-    return _turn_area(call, Cluster, on=False)
-
-
-@family.command("enableOutOfBandManagementForZone")
-def enable_for_zone(call: Call) -> Answer:
-    return _turn_area(call, Zone, on=True)
-
-
-@family.command("disableOutOfBandManagementForZone")
-def disable_for_zone(call: Call) -> Answer:
-    return _turn_area(call, Zone, on=False)
+switches(family, "OutOfBandManagement", _turn, _turn_area)
 
 
 def _driver(config: OutOfBandManagement) -> Driver:

@@ -81,7 +81,7 @@ def resource_of(call: Call) -> Scheduled:
         if kind is None:
             raise InvalidParameterValue(f"Unknown resource type: {wanted}")
         table: Table[Any] = call.cloud.store.table(KINDS[kind])
-        resource = table.by_number(int(id)) if id.isdigit() else table.get(id)
+        resource = table.by_number(int(id)) if id.isdecimal() else table.get(id)
         if resource is None or resource not in call.cloud.store:
             raise InvalidParameterValue(f"Unable to find resource by id {id}")
     check_owner(call.account, resource.account)
