@@ -157,16 +157,18 @@ def _decide(selection: Selection, subject: Subject) -> tuple[bool, str | None]:
 
 def skip_unfit(items: list[pytest.Item], plan: Plan) -> None:
     """Skip what does not fit its environment, with the reason."""
-    from cs_matrix_pytest.selection.applicability import needs_of, unmet
+    from cs_matrix_pytest.selection.applicability import Needs, needs_of, unmet
 
     needs = functools.cache(lambda subject: needs_of(subject.attributes, plan.rules))
+    reasons: dict[tuple[Needs, str], str | None] = {}
     for item in items:
         environment = environment_of(item)
         if environment is None:
             continue
-        reason = unmet(
-            needs(subject_of(item)), environment.context, embedded=environment.embedded, environment=environment.name
-        )
+        name, needed = environment.name, needs(subject_of(item))
+        if (needed, name) not in reasons:
+            reasons[needed, name] = unmet(needed, environment.context, embedded=environment.embedded, environment=name)
+        reason = reasons[needed, name]
         if reason is not None:
             item.stash[UNFIT] = reason
             item.add_marker(pytest.mark.skip(reason=reason), append=False)

@@ -22,6 +22,11 @@ from _pytest.main import wrap_session
 from _pytest.pathlib import ImportPathMismatchError, import_path
 from _pytest.unittest import TestCaseFunction, UnitTestCase
 
+try:
+    from _pytest.nodeid import NodeId
+except ImportError:  # pytest before 9.2 keeps node ids as text
+    NodeId = None  # type: ignore[assignment,misc]
+
 from cs_matrix_pytest.environments.model import Environment
 from cs_matrix_pytest.matrix.class_state import in_environment
 from cs_matrix_pytest.matrix.subject import Subject, SuiteClass
@@ -87,6 +92,8 @@ class MarvinClass(UnitTestCase):
     environment: Environment
     suite_class: SuiteClass
     surroundings: Surroundings
+    address: tuple[str, ...]
+    """The parts of its node id but for the environment."""
 
     @classmethod
     def of(
@@ -105,6 +112,7 @@ class MarvinClass(UnitTestCase):
         node.surroundings = surroundings
         path, *outer = parent.nodeid.split("::")
         _readdress(node, path, (*outer, f"{name}[{environment.name}]"), None)
+        node.address = (path, *outer, name)
         return node
 
     def __repr__(self) -> str:
@@ -150,11 +158,14 @@ class MarvinTest(TestCaseFunction):
         """The item of `method` in the environment of `parent`; pytest finds out the `fixtureinfo` that is not given."""
         environment = parent.environment.name
         name = f"{method}[{environment}]"
-        item: MarvinTest = cls.from_parent(parent, name=name, originalname=method, fixtureinfo=fixtureinfo)
+        item: MarvinTest = cls.from_parent(
+            parent, name=name, originalname=method, callobj=subject.function, fixtureinfo=fixtureinfo
+        )
+        # pytest takes a function without an instance for one of a module.
+        del item._instance
         item.subject = subject
-        assert parent.parent is not None
-        path, *outer = parent.parent.nodeid.split("::")
-        _readdress(item, path, (*outer, parent.name, method), environment)
+        path, *names = parent.address
+        _readdress(item, path, (*names, method), environment)
         return item
 
     @property
@@ -162,6 +173,13 @@ class MarvinTest(TestCaseFunction):
         """The environment that the test runs in."""
         assert isinstance(self.parent, MarvinClass)
         return self.parent.environment
+
+    def instantiate(self) -> None:
+        """Have an instance of the class, as pytest wants each time before it sets up a test.
+
+        As collected a test has the plain function: thousands of instances would wait for their turn.
+        """
+        self._obj = getattr(self.instance, self.originalname)
 
     # pytest takes the item's name for the method's in these two.
 
@@ -188,7 +206,12 @@ class MarvinTest(TestCaseFunction):
         return own or shown
 
 
-_WITHOUT_FIXTURES = object()
+class _WithoutFixtures:
+    def __dir__(self) -> Iterable[str]:
+        return ()
+
+
+_WITHOUT_FIXTURES = _WithoutFixtures()
 
 
 def defines_fixtures(cls: type) -> bool:
@@ -208,9 +231,7 @@ def _is_marvins(module: str) -> bool:
 
 def _readdress(node: pytest.Item | pytest.Collector, path: str, names: tuple[str, ...], params: str | None) -> None:
     """Give `node` another node id than the one that pytest made from its parent's."""
-    try:
-        from _pytest.nodeid import NodeId
-    except ImportError:  # pytest before 9.2 keeps node ids as text
+    if NodeId is None:
         node._nodeid = "::".join((path, *names)) + (f"[{params}]" if params else "")  # type: ignore[union-attr]
     else:
         node._id = NodeId(path=path, names=names, params=params)

@@ -18,6 +18,7 @@ from cs_matrix_pytest.matrix.attempts import PhaseNote, outcome_of, phase_of
 from cs_matrix_pytest.matrix.class_state import ClassState, suite_classes
 from cs_matrix_pytest.matrix.collection import UNDECIDED, UNFIT, environment_of, id_of, is_marvin_item
 from cs_matrix_pytest.matrix.marvin_results import write_results
+from cs_matrix_pytest.matrix.pytest_private import MarvinClass, MarvinTest
 from cs_matrix_pytest.matrix.session import MatrixSession
 from cs_matrix_pytest.outcomes.messages import short
 from cs_matrix_pytest.outcomes.model import AttemptOutcome, ReasonCode
@@ -25,7 +26,6 @@ from cs_matrix_pytest.outcomes.signature import signature
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.marvin_bridge.connect import Connection
-    from cs_matrix_pytest.matrix.pytest_private import MarvinClass
 
 SHOWN = 60
 """Log lines and API calls, each, that a failing test's report shows; the newest."""
@@ -52,6 +52,8 @@ def before_setup(item: pytest.Item, session: MatrixSession) -> None:
     environment = environment_of(item)
     if environment is None:
         return
+    if isinstance(item, MarvinTest):
+        item.instantiate()
     live = session.session_of(environment)
     if item.parent is not session.last_class:
         session.last_class = item.parent

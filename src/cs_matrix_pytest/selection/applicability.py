@@ -28,13 +28,14 @@ HYPERVISORS: tuple[tuple[str, ...], ...] = (
 """Spellings of one hypervisor, CloudStack's own name first. XCP-ng is a XenServer to CloudStack."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """A test with one of the values `when` (attribute → values) needs an environment with one of each of `needs`.
 
     `needs` maps a fact (a key of `FACTS`) to allowed values; all its facts must hold. Of the rules of one `group` that
     a test triggers one must hold (tags ``basic`` and ``advanced``: either zone will do); a rule without a group stands
-    alone. Values compare as text, in lower case. `text` is the reason shown: "needs a Nicira controller".
+    alone. Values compare as text, in lower case. `text` is the reason shown: "needs a Nicira controller". Rules
+    themselves compare by identity: a row of the table.
     """
 
     when: Mapping[str, frozenset[str]]
@@ -109,7 +110,7 @@ def unfit(
     return unmet(needs_of(attributes, rules), context, embedded=embedded, environment=environment)
 
 
-Needs = Sequence[Sequence[Rule]]
+Needs = tuple[tuple[Rule, ...], ...]
 """What a test needs: of each group of rules one must hold."""
 
 
@@ -119,7 +120,7 @@ def needs_of(attributes: Mapping[str, object], rules: Sequence[Rule]) -> Needs:
     for number, rule in enumerate(rules):
         if rule.applies_to(attributes):
             grouped.setdefault(rule.group or number, []).append(rule)
-    return list(grouped.values())
+    return tuple(map(tuple, grouped.values()))
 
 
 def unmet(needs: Needs, context: Context, *, embedded: bool, environment: str = "the environment") -> str | None:
