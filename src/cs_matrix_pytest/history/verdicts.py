@@ -175,7 +175,7 @@ ANTI JOIN present ON present.place = cells.place AND present.subject = members.s
 """
 
 _VERDICTS = f"""
-CREATE OR REPLACE TEMP TABLE verdicts AS
+CREATE OR REPLACE TABLE verdicts AS
 SELECT place, subject, {_COMPATIBLE}::TINYINT AS strength, executed, blocked, least(passed, $window)::INTEGER AS plain
 FROM groups WHERE executed > 0 AND passed = executed
 UNION ALL
@@ -191,7 +191,7 @@ SELECT place, subject, {_UNTESTED}, 0, 0, 0 FROM never
 """
 
 _SPOKEN = """
-CREATE OR REPLACE TEMP TABLE spoken AS SELECT * FROM failed UNION ALL SELECT * FROM unexecuted
+CREATE OR REPLACE TABLE spoken AS SELECT * FROM failed UNION ALL SELECT * FROM unexecuted
 """
 
 
