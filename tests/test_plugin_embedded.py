@@ -155,6 +155,20 @@ def test_a_lab_is_deployed_once_before_its_facts_are_read(labs: Labs, workers: t
     assert len(zones) == 1
 
 
+def test_labs_are_deployed_each_from_its_own_configuration(labs: Labs) -> None:
+    with Simulator(hypervisor="kvm", ready=False) as one, Simulator(hypervisor="kvm", ready=False) as other:
+        for name, lab in (("one", one), ("other", other)):
+            config = {**zones_to_deploy(), **{key: lab.marvin_config()[key] for key in ("mgtSvr", "dbSvr")}}
+            config["zones"][0]["name"] = name
+            (labs.pytester.path / f"{name}.cfg").write_text(json.dumps(config))
+            labs.entry(name, f"marvin_config: {name}.cfg", "storage: {scope: local}")
+        labs.suite(test_x=ZONES)
+        with VirtualTime(one.cloud), VirtualTime(other.cloud):
+            labs.run("--cs-env=one", "--cs-env=other", "--cs-deploy").assert_outcomes(passed=4, warnings=2)
+        names = [[zone["name"] for zone in lab.run("listZones")["zone"]] for lab in (one, other)]
+    assert names == [["one"], ["other"]]
+
+
 def test_what_needs_ssh_fails_at_once_and_says_so(labs: Labs) -> None:
     labs.entry("demo", "simulator: embedded")
     labs.suite(test_x=SSH)

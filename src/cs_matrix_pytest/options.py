@@ -108,7 +108,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--cs-deploy",
         action="store_true",
-        help="Deploy the data centre of each selected environment from its Marvin config first",
+        help="Deploy the data centre of each selected environment from its Marvin config first, one after another",
     )
     group.addoption(
         "--cs-real-time", action="store_true", help="No virtual time: waiting in embedded environments really waits"

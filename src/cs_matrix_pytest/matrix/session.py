@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -40,14 +41,17 @@ class MatrixSession:
         """Connections of deployments that no test has taken over yet."""
 
     def look_around(self, hook: Any) -> Iterator[str]:
-        """Deploy what is to be deployed, then learn the facts of every environment; labs are asked all at once.
+        """Deploy what is to be deployed, one by one, then learn the facts of every environment; labs are asked all at once.
 
         Yields a warning for each fact that the environments file has otherwise. `hook` is pytest's, for
         ``pytest_cs_facts``. What cannot be used is remembered as blocked; nothing is raised for it.
         """
         labs = [each for each in self.environments if not each.embedded]
-        with ThreadPoolExecutor(max(1, len(labs))) as pool:
-            seen = dict(zip((each.name for each in labs), pool.map(self._look_at, labs), strict=True))
+        seen = dict(self._deploy(labs)) if self.plan.options.deploy else {}
+        there = [each for each in labs if each.name not in seen]
+        with ThreadPoolExecutor(max(1, len(there))) as pool:
+            looks = pool.map(functools.partial(look_at, plan=self.plan), there)
+            seen |= zip((each.name for each in there), looks, strict=True)
         found = []
         for environment in self.environments:
             look = seen.get(environment.name) or Look(environment, acs_version=_simulated_version())
@@ -58,13 +62,14 @@ class MatrixSession:
             found.append(_with_facts(look.environment, hook.pytest_cs_facts(environment=look.environment)))
         self.environments = tuple(found)
 
-    def _look_at(self, environment: Environment) -> Look:
-        if self.plan.options.deploy:
+    def _deploy(self, labs: Iterable[Environment]) -> Iterator[tuple[str, Look]]:
+        """Deploy labs, and tell those that could not be."""
+        # One after another: Marvin keeps the settings that it is deploying in globals of its modules.
+        for each in labs:
             try:
-                self._deployed[environment.name] = deploy(environment, self.plan, self.masker)
+                self._deployed[each.name] = deploy(each, self.plan, self.masker)
             except UserError as error:
-                return Look(environment, trouble=str(error))
-        return look_at(environment, self.plan)
+                yield each.name, Look(each, trouble=str(error))
 
     def handout(self) -> dict[str, Any]:
         """What was found of the environments, for a worker, which would otherwise ask again: plain data."""
