@@ -39,6 +39,12 @@ SAMPLE_CASES, CASES_PER_FILE = 65_000, 1300
 GIB = 1 << 30
 
 
+QUESTIONS = {
+    "comparing two of six versions": ("compare", "--fail-on=none", "4.17.0.0", "4.18.0.0"),
+    "ranking the flaky tests": ("flaky",),
+}
+
+
 class Cost(NamedTuple):
     """What a process took: seconds, of which on all processors together, and bytes of memory at most."""
 
@@ -64,6 +70,10 @@ def measure() -> bool:
             good &= report(what, cost.seconds, "s", at_most=4 * max(1.0, 1.1 * in_ten))
             good &= report(f"{what}, memory", cost.memory / GIB, "GiB", at_most=1.5 * max(1.0, 1.1 * in_ten))
             (folder / "matrix.json").unlink()
+            for question, words in QUESTIONS.items():
+                cost = min(asked(folder, *words) for _ in range(TIMES))
+                good &= report(f"{question} of {attempts:,} attempts", cost.seconds, "s", at_most=15 * max(1.0, in_ten))
+                good &= report(f"{question} of {attempts:,} attempts, memory", cost.memory / GIB, "GiB", at_most=1.5)
         xunit = by_junitparser(Path(scratch) / "xunit")
     for size in sizes:
         times = xunit * size / costs[size].seconds
@@ -75,9 +85,9 @@ def measure() -> bool:
     return good
 
 
-def asked(folder: Path) -> Cost:
-    """``cs-matrix report`` in a process of its own."""
-    command = [sys.executable, "-m", "cs_matrix_pytest", "report", str(folder), "--format", "json"]
+def asked(folder: Path, *words: str) -> Cost:
+    """``cs-matrix`` with these words (default: ``report``) and ``--format json``, in a process of its own."""
+    command = [sys.executable, "-m", "cs_matrix_pytest", *(words or ("report",)), str(folder), "--format", "json"]
     started = time.perf_counter()
     with subprocess.Popen([*command, "--output", str(folder / "matrix.json")], cwd=folder) as process:
         _, status, usage = os.wait4(process.pid, 0)

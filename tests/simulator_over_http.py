@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 from cs_matrix_pytest.simulator import Simulator
+from cs_matrix_pytest.simulator.wire.authentication import signature
 
 
 class Client:
@@ -19,15 +20,14 @@ class Client:
     def ask(self, command: str, **params: Any) -> dict[str, Any]:
         """The body of an answer, an error's too."""
         text = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
-        response = self.session.get(
-            f"http://127.0.0.1:{self.simulator.integration_port}/",
-            params={"command": command, "response": "json", **text},
-            timeout=30,
-        )
-        (body,) = response.json().values()
+        (body,) = self.answer({"command": command, "response": "json", **text}).json().values()
         if "jobid" in body and command != "queryAsyncJobResult":
             body = self.ask("queryAsyncJobResult", jobid=body["jobid"])["jobresult"]
         return body  # type: ignore[no-any-return]
+
+    def answer(self, params: dict[str, Any]) -> requests.Response:
+        """What the server answers to one request."""
+        return self.session.get(f"http://127.0.0.1:{self.simulator.integration_port}/", params=params, timeout=30)
 
     def run(self, command: str, **params: Any) -> dict[str, Any]:
         """The body of a command that must succeed."""
@@ -63,3 +63,22 @@ class Client:
         """Have simulated time pass."""
         with self.simulator.cloud.lock:
             self.simulator.clock.advance(seconds)
+
+
+class SignedClient(Client):
+    """The same on the API port, as the user whose keys sign: by default the admin."""
+
+    def __init__(self, simulator: Simulator, keys: tuple[str, str] | None = None) -> None:
+        super().__init__(simulator)
+        self.api_key, self.secret_key = keys or simulator.admin_keys()
+
+    def answer(self, params: dict[str, Any]) -> requests.Response:
+        request = {name: str(value) for name, value in params.items()} | {"apiKey": self.api_key}
+        request["signature"] = signature(request, self.secret_key)
+        return self.session.get(f"http://127.0.0.1:{self.simulator.api_port}/client/api", params=request, timeout=30)
+
+
+def signed_by(client: Client, account: dict[str, Any]) -> SignedClient:
+    """A client that signs as the first user of an account."""
+    keys = client.one("registerUserKeys", id=account["user"][0]["id"])
+    return SignedClient(client.simulator, (keys["apikey"], keys["secretkey"]))

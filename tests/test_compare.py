@@ -18,9 +18,11 @@ from cs_matrix_pytest.outcomes.model import Outcome
 from cs_matrix_pytest.outcomes.sides import Side, comparable, resolve
 from cs_matrix_pytest.reports import comparison as reports
 from cs_matrix_pytest.reports.terminal import render
+from histories import histories
 from program import cs_matrix
 from record_files import KVM, XEN, recorded, write
 from report_example import HOSTILE, hostile_matrix
+from shipped_schemas import validate
 
 A, B, C = "smoke/test_a.py::TestA::test_a", "smoke/test_a.py::TestA::test_b", "smoke/test_c.py::TestC::test_c"
 NOW = "2026-01-31T00:00:00Z"
@@ -100,7 +102,7 @@ def test_one_cause_is_one_entry_wherever_it_happened():
     results = {f"{test}@{environment}": "P" for test in (A, B, C) for environment in ("kvm", "xen")}
     failing = {key: "F" if C not in key else "P" for key in results} | {f"{C}@xen": "F"}
     found = compared([recorded("1", results)], [recorded("2", failing, messages={C: "other", B: "no capacity"})])
-    entries = reports.as_dict(found)["news"]
+    entries = json.loads(reports.render_json(found))["news"]
     assert [(entry["cause"], len(entry["tests"])) for entry in entries] == [("E: no capacity", 4), ("E: other", 1)]
 
 
@@ -129,6 +131,15 @@ def test_nothing_is_news_between_equal_sides_and_turning_round_turns_the_news_ro
     assert {(turned[each.news], each.test, each.place) for each in there.changes if each.news in turned} == {
         (each.news, each.test, each.place) for each in back.changes if each.news in turned
     }
+
+
+@pytest.mark.parametrize("same", ["context", "version", "both"])
+@settings(max_examples=20, deadline=None)
+@given(histories(), histories())
+def test_json_is_as_its_schema_has_it(same, before, after):
+    text = reports.render_json(compared(before, after, same))
+    validate(json.loads(text), reports.SCHEMA_FILE)
+    assert text.endswith("}\n")
 
 
 # Sides
@@ -280,6 +291,7 @@ def test_json_and_markdown_to_a_file(project):
     }
     assert found["news"][0]["tests"][0]["test"] == A
     assert (found["compared"], found["still"]) == (3, {"failing": 0, "unstable": 0})
+    validate(found, reports.SCHEMA_FILE)
     page = (project / "c.md").read_text(encoding="utf-8")
     assert "### Newly failing: 2 tests, 1 cause" in page
     assert "`TestA::test_a`" in page
@@ -367,7 +379,10 @@ def test_a_terminal_obeys_nothing_of_it(hostile):
 
 
 def test_json_and_markdown_carry_it(hostile):
-    assert json.loads(reports.render_json(hostile))["news"]
+    text = reports.render_json(hostile)
+    assert json.loads(text)["news"]
+    validate(json.loads(text), reports.SCHEMA_FILE)
+    assert text.isascii()
     assert "\x1b" not in reports.markdown(hostile)
 
 

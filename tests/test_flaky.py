@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from cs_matrix_pytest.outcomes.flaky import FlakyTest, Rate, rank, wilson
 from cs_matrix_pytest.reports import flakiness
+from histories import histories
 from program import cs_matrix
 from record_files import KVM, XEN, recorded, write
 from report_example import HOSTILE
+from shipped_schemas import validate
 
 A, B, C = "smoke/test_a.py::TestA::test_a", "smoke/test_b.py::TestB::test_b", "smoke/test_c.py::TestC::test_c"
 
@@ -151,6 +153,13 @@ def test_an_interval_holds_its_rate_and_shrinks_with_evidence(failures, attempts
     assert more[1] - more[0] < high - low
 
 
+@settings(max_examples=40, deadline=None)
+@given(histories(), st.sampled_from([1, 2]), st.sampled_from([1, 3]))
+def test_json_is_as_its_schema_has_it(records, minimum, settle):
+    found = rank(records, minimum=minimum, settle=settle)
+    validate(json.loads(flakiness.render_json(found, len(found))), flakiness.SCHEMA_FILE)
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from("PFSB"), max_size=20), st.randoms())
 def test_order_and_repetition_of_records_do_not_matter(letters, random):
@@ -194,6 +203,7 @@ def test_terminal(project):
 
 def test_json(project):
     found = json.loads(cs_matrix("flaky", "--format", "json", "--top", "1", cwd=project).stdout)
+    validate(found, flakiness.SCHEMA_FILE)
     [test] = found.pop("tests")
     assert found == {"schema": "cs-flaky/1", "confidence": 0.95, "interval": "wilson", "count": 3}
     assert (test["test"], test["failures"], test["attempts"], test["flips"]) == (A, 2, 12, 4)

@@ -389,7 +389,7 @@ def test_importing_twice_adds_nothing_whatever_changed_around_it(tmp_path, capsy
     file = tmp_path / "in"
     file.write_text(json_line(GOOD + "Marvin logs: https://logs.example/pr5-t12-kvm-el9.zip", pull_request=5))
     assert cs_matrix("import", "comments", file, tmp_path / "d") == 0
-    file.write_text(json_line("> " + GOOD + "Marvin logs: [archive removed]", pull_request=5, id=3))
+    file.write_text(json_line("Edited:\n" + GOOD + "Marvin logs: [archive removed]", pull_request=5, id=3))
     assert cs_matrix("import", "comments", file, tmp_path / "d") == 0
     assert len(read_folder(tmp_path / "d")) == 1
     assert "0 records written" in capsys.readouterr().out
@@ -476,6 +476,95 @@ def test_the_samples(tmp_path):
         "xenserver",
         "unknown",
     }
+
+
+# Forms that nobody has seen yet
+
+ROW = "test_a | `Failure` | 5.0 | test_b.py"
+FAILED = ["test_b.py::test_a failed test call"]
+
+
+@pytest.mark.parametrize(
+    ("table", "lines"),
+    [
+        ("File | Name | Status\n---|---|---\ntest_b.py | test_a | Failure\n", FAILED),
+        ("Outcome | Testcase | Module | Duration\n---|---|---|---\nFailure | test_a | test_b.py | 5 s\n", FAILED),
+        (f"| Test | Result | Time (s) | Test File |\n| --- | --- | --- | --- |\n| {ROW} |\n", FAILED),
+        (f"```{TABLE}{ROW}\n```\n", FAILED),
+        (f"{TABLE}test_a | `Failure` | | test_b.py", FAILED),
+        (f"{TABLE}test_a | `Failure` | test_b.py", FAILED),
+        (f"{TABLE}{ROW} | more", FAILED),
+        (f"{TABLE}test_a | :x: `Failure` | 5.0 | test_b.py", FAILED),
+        (f"{TABLE}test_a | Failure (again) | 5.0 | test_b.py (smoke)", FAILED),
+        (f"{TABLE}[test_a](https://logs.example/a) | `Failure` | 5.0 | [test_b.py](https://logs.example/b)", FAILED),
+        (f"{TABLE}{ROW}\n\n{TABLE}test_c | Error | 1 | test_d.py", [*FAILED, "test_d.py::test_c errored test call"]),
+        (f"{TABLE}test_b.py | Did not run | --- | ---", ["test_b.py blocked module call"]),
+        (f"{TABLE}test_a | `Failure` | 5.0 | ---", ["unknown::test_a failed test call"]),
+        ("Intermittent failures detected: test_b, smoke/test_c.py\n", [
+            "smoke/test_c.py failed module call",
+            "smoke/test_c.py passed module call",
+            "test_b.py failed module call",
+            "test_b.py passed module call",
+        ]),
+        ("Smoke tests completed. 1,140 look OK, 2 have errors, 0 did not run\n", ["smoke: 1140 2 0"]),
+    ],
+)  # fmt: skip
+def test_near_forms_are_understood(table, lines):
+    assert sorted(told(f"{HEAD}\n{table}")) == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("table", "unread"),
+    [
+        (f"{TABLE}test_a | `Flaky` | 5.0 | test_b.py", ["test_a | `Flaky` | 5.0 | test_b.py"]),
+        (f"{TABLE}test_a | `Failure` / `Success` | 5.0 | test_b.py", ["test_a | `Failure` / `Success` | 5.0 | test_b.py"]),
+        (f"{TABLE}test_a | | 5.0 | test_b.py", ["test_a | | 5.0 | test_b.py"]),
+        (f"{TABLE} | `Failure` | 5.0 | test_b.py", ["| `Failure` | 5.0 | test_b.py"]),
+        (f"{TABLE}~~{ROW}~~", [f"~~{ROW}~~"]),
+        ("Where | What | How\n---|---|---\ntest_b.py | test_a | Failure", ["Where | What | How", "test_b.py | test_a | Failure"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_said_and_nothing_made_of_it(table, unread):
+    [run] = runs_of(Comment(f"{HEAD}\n{table}\n", WHEN), "x", Stated(), WHEN)
+    assert (list(run.lines), list(run.environments)) == ([], ["kvm-el9"])
+    assert run.warnings == [f"x: left out of a table: {line}" for line in unread]
+
+
+@pytest.mark.parametrize(
+    ("said", "networking", "extras"),
+    [
+        ("Advanced Networking with Security Groups with Mgmt server ol9", "advanced-sg", []),
+        ("Advanced Networking (Security Groups), Mgmt server ol9", "advanced-sg", []),
+        ("Advanced Networking with Mgmt server ol9, security groups", "advanced-sg", []),
+        ("Basic Networking (Security Groups) with Mgmt server ol9", "basic", []),
+        (
+            "Advanced Networking with IPv6 and Tungsten, Arch: aarch64 with Mgmt server ol9 on PowerFlex storage",
+            "advanced",
+            ["Arch: aarch64", "IPv6", "PowerFlex storage", "Tungsten"],
+        ),
+        ("Advanced Networking with " + "a" * 300, "advanced", ["a" * 100]),
+        ("Advanced Networking with Mgmt server ol9, zone: edge zone", "advanced", ["edge zone"]),
+    ],
+)
+def test_new_words_of_an_environment_keep_its_results_apart(said, networking, extras):
+    [run] = runs_of(Comment(f"Environment: kvm-ol9 (x2 hosts), {said}\n{TABLE}{ROW}", WHEN), "x", Stated(), WHEN)
+    context = run.environments["kvm-ol9"].context
+    assert (context["networking"], context["extras"]) == (networking, extras)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("5.0s", 5), ("1m 5s", 65), ("1,234.5", 1234.5), ("---", 0), ("`157.72`", 157.72), ("soon", 0), ("test_b2.py", 0)],
+)
+def test_time_of_a_row(time, seconds):
+    [run] = runs_of(Comment(f"{HEAD}{TABLE}test_a | `Error` | {time} | test_b.py"), "x", Stated(), WHEN)
+    assert [line.seconds for line in run.lines] == [seconds]
+
+
+def test_what_a_reply_quotes_is_not_its_own():
+    quoted = "".join(f"> {line}\n" for line in f"{HEAD}{TABLE}{ROW}\ntest_c | `Error` | 1 | test_b.py".splitlines())
+    assert told(f"{quoted}\nThese fail everywhere.\ntest_d | Error | 1 | test_b.py\n") == []
+    assert told(f"{quoted}\n{HEAD}{TABLE}{ROW}") == FAILED
 
 
 # Hostile text

@@ -933,3 +933,10 @@ def test_the_xunit_files_of_a_real_run(tmp_path: Path, dest: Path) -> None:
         }
     assert len(got) > 1000
     assert got == {test: expected[test] for test in got}
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\x01"])
+def test_a_source_without_end_or_beginning_is_given_up(tmp_path, capsys, byte):
+    save(tmp_path, "a.xml", (byte * (17 << 20)).decode())
+    assert main(["import", "xunit", str(tmp_path / "a.xml"), str(tmp_path / "d")]) == 2
+    assert "a.xml: not an xunit file: its first 16 MiB have no element" in capsys.readouterr().err

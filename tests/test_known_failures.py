@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from jsonschema import Draft202012Validator
 
+from conftest import Labs
 from cs_matrix_pytest.environments.model import Context, Hypervisor, Storage
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.outcomes.choose import AXES
@@ -298,3 +299,50 @@ def test_a_bad_file_is_one_message(project):
         assert result.returncode == 2
         assert "cs-known-failures.yaml:2: failures: must be a list, is a number" in result.stderr
         assert "Traceback" not in result.stderr
+
+
+# The end of a pytest session
+
+SUITE = """
+class TestX(cloudstackTestCase):
+    def test_a(self):
+        self.fail("no capacity")
+
+    def test_b(self):
+        self.fail("no disk")
+"""
+
+
+@pytest.mark.parametrize(
+    ("expires", "known", "note"),
+    [("2100-01-01", [LINK, None], None), ("2020-01-01", [None, None], "expired on 2020-01-01, so it counts again")],
+)
+def test_the_matrix_of_a_session_shows_what_is_known(two: Labs, expires, known, note):
+    two.suite(test_x=SUITE)
+    file = two.pytester.path / "cs-known-failures.yaml"
+    file.write_text(known_file("test_x.py::TestX::test_a", "not/run/now.py", expires=expires), encoding="utf-8")
+    result = two.run("--cs-env=kvm-adv")
+    result.assert_outcomes(failed=2)
+    matrix = json.loads((two.report / "matrix.json").read_text())
+    assert [each.get("known") for each in matrix["cells"][0]["evidence"]] == known
+    # A line is folded wherever the path in it makes it too long.
+    text = "".join(result.stdout.str().split())
+    said = f"{file}:3: known failure test_x.py::TestX::test_a: {note} ({LINK})"
+    assert ("".join(said.split()) in text) is (note is not None)
+    assert "not/run/now.py" not in text
+
+
+def test_what_is_known_is_told_with_its_link_at_the_end_of_a_session_and_in_xunit(two: Labs):
+    two.suite(test_x=SUITE)
+    (two.pytester.path / "cs-known-failures.yaml").write_text(known_file("test_x.py"), encoding="utf-8")
+    shown = " ".join(line.strip() for line in two.run("--cs-env=kvm-adv").outlines)
+    assert f"TestX::test_a known ({LINK}): failed 1 of 1: AssertionError: no capacity" in shown
+    assert f"known ({LINK})" in (two.report / "matrix.xml").read_text(encoding="utf-8")
+
+
+def test_a_bad_file_is_said_before_a_session_begins(two: Labs):
+    two.suite(test_x=SUITE)
+    (two.pytester.path / "cs-known-failures.yaml").write_text("version: 1\nfailures: 3\n", encoding="utf-8")
+    result = two.run("--cs-env=kvm-adv")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*cs-known-failures.yaml:2: failures: must be a list, is a number"])

@@ -12,7 +12,9 @@ from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 
 SLEEPER = """
+    import datetime
     import time
+    from datetime import date
     from time import sleep
     from marvin.lib.utils import wait_until
 
@@ -20,6 +22,8 @@ SLEEPER = """
         @classmethod
         def setUpClass(cls):
             cls.began = time.time()
+            cls.day = date.today()
+            cls.moment = datetime.datetime.now()
             time.sleep(1000)
 
         def setUp(self):
@@ -28,6 +32,10 @@ SLEEPER = """
         def test_a(self):
             wait_until(100, 10, lambda: (False, None))
             self.assertGreaterEqual(time.time() - self.began, 3000)
+            self.assertIsInstance(self.moment, datetime.datetime)
+            self.assertGreaterEqual(datetime.datetime.now() - self.moment, datetime.timedelta(seconds=3000))
+            sleep(86400)
+            self.assertIn((date.today() - self.day).days, (1, 2))
 
         @classmethod
         def tearDownClass(cls):
@@ -72,11 +80,15 @@ def test_real_time_on_request(labs: Labs) -> None:
     labs.entry("demo", "simulator: embedded")
     labs.suite(
         test_x="""
+        import datetime
         import time
 
         class TestX(cloudstackTestCase):
             def test_a(self):
                 time.sleep(0.5)
+                assert type(datetime) is type(time)
+                assert type(datetime.datetime) is type
+                assert abs(datetime.datetime.now().timestamp() - time.time()) < 5
         """
     )
     began = time.monotonic()

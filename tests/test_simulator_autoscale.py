@@ -193,7 +193,7 @@ def test_what_is_in_use_stays(lab: Lab) -> None:
 
 
 def test_conditions_and_counters(lab: Lab) -> None:
-    assert len(lab.client.rows("listCounters")) == 12
+    assert len(lab.client.rows("listCounters")) == 20
     same = ",".join(lab.condition("GE", number)["id"] for number in (1, 2))
     assert lab.client.refused("createAutoScalePolicy", action="ScaleUp", duration=60, conditionids=same)[0] == 431
     counter = {"name": "c", "source": "snmp", "value": "1.3.6", "provider": "netscaler"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,11 +75,8 @@ def test_a_fresh_install_has_its_own(client: Client) -> None:
 
 def test_life_of_an_extension(client: Client) -> None:
     made = client.one("createExtension", name="Ext 1", type="Orchestrator", state="Disabled", **{"details[0].a": "b"})
-    assert (made["path"], made["pathready"], made["details"]) == (
-        "/opt/cloudstack/extensions/ext_1/ext_1.sh",
-        False,
-        {"a": "b"},
-    )
+    assert made["path"].endswith("/extensions/ext_1/ext_1.sh")
+    assert (made["pathready"], made["details"]) == (False, {"a": "b"})
     changed = client.one("updateExtension", id=made["id"], state="Enabled", description="x", **{"details[0].c": "d"})
     assert (changed["state"], changed["pathready"], changed["details"]) == ("Enabled", False, {"c": "d"})
     listed = client.one("listExtensions", id=made["id"])
@@ -277,3 +276,89 @@ def test_life_of_a_custom_action(client: Client, extension: dict[str, Any]) -> N
 def test_bad_actions(client: Client, extension: dict[str, Any], change: dict[str, str], text: str) -> None:
     params = {"extensionid": extension["id"], "name": "act"} | change
     assert client.refused("addCustomAction", **params) == (431, text)
+
+
+SCRIPT = """#!/bin/sh
+echo "$1" >> "$(dirname "$0")/log"
+case "$1" in
+    reboot) echo "no such button"; exit 3 ;;
+    wake) grep -o '"Count": *[0-9]*' "$2" ;;
+    sleepy) sleep 60 ;;
+    *) echo '{"status": "success"}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def machine(client: Client, extension: dict[str, Any], cluster: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A virtual machine that SCRIPT made."""
+    path = Path(extension["path"])
+    path.write_text(SCRIPT)
+    register(client, extension, cluster)
+    place = {name: cluster[name] for name in ("podid", "zoneid")}
+    who = {"hypervisor": "External", "username": "External", "password": "External"}
+    client.run("addHost", clusterid=cluster["id"], url="rack-9", **who, **place)
+    template = client.one(
+        "registerTemplate",
+        name="t",
+        url="image-9",
+        format="External",
+        hypervisor="External",
+        zoneid=cluster["zoneid"],
+        ostypeid=client.rows("listOsTypes")[0]["id"],
+        extensionid=extension["id"],
+    )
+    offering = client.one("createServiceOffering", name="s", displaytext="s", cpunumber=1, cpuspeed=100, memory=128)
+    l2 = client.one("createNetworkOffering", name="l2s", displaytext="l2", guestiptype="L2", traffictype="GUEST")
+    client.run("updateNetworkOffering", id=l2["id"], state="Enabled")
+    domain = client.one("listDomains", name="ROOT")["id"]
+    owner = {"account": "admin", "domainid": domain, "zoneid": cluster["zoneid"]}
+    network = client.one("createNetwork", name="n9", networkofferingid=l2["id"], **owner)
+    vm = client.one(
+        "deployVirtualMachine",
+        serviceofferingid=offering["id"],
+        templateid=template["id"],
+        networkids=network["id"],
+        **owner,
+    )
+    yield vm
+    client.run("destroyVirtualMachine", id=vm["id"], expunge=True)
+    client.run("deleteNetwork", id=network["id"])
+    client.run("deleteTemplate", id=template["id"])
+
+
+def asked(extension: dict[str, Any]) -> list[str]:
+    """What the script was asked for so far."""
+    return (Path(extension["path"]).parent / "log").read_text().split()
+
+
+def test_the_script_is_run(client: Client, extension: dict[str, Any], machine: dict[str, Any]) -> None:
+    assert asked(extension)[-1] == "create"
+    client.run("stopVirtualMachine", id=machine["id"])
+    client.run("startVirtualMachine", id=machine["id"])
+    assert asked(extension)[-2:] == ["stop", "start"]
+    assert client.refused("rebootVirtualMachine", id=machine["id"])[0] == 530
+    assert asked(extension)[-1] == "reboot"
+
+
+def test_a_custom_action_is_what_the_script_says(
+    client: Client, extension: dict[str, Any], machine: dict[str, Any]
+) -> None:
+    of = {"extensionid": extension["id"], "enabled": True}
+    count = {"parameters[0].name": "Count", "parameters[0].type": "NUMBER"}
+    wake = client.one("addCustomAction", name="wake", **of, **count)["id"]
+    done = client.one("runCustomAction", customactionid=wake, resourceid=machine["id"], **{"parameters[0].Count": "7"})
+    assert done["success"] is True
+    assert "7" in done["result"]["details"]
+    sleepy = client.one("addCustomAction", name="sleepy", timeout=1, **of)["id"]
+    late = client.one("runCustomAction", customactionid=sleepy, resourceid=machine["id"])
+    assert (late["success"], late["result"]["details"]) == (False, "Timeout")
+
+
+def test_scripts_are_private_and_go_with_the_cloud() -> None:
+    simulator = Simulator()
+    directory = simulator.cloud.extension_scripts.directory
+    assert directory.parent.stat().st_mode & 0o077 == 0
+    del simulator
+    gc.collect()
+    assert not directory.exists()

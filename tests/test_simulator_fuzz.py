@@ -33,6 +33,7 @@ from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.cloud import Cloud
 from cs_matrix_pytest.simulator.families import FAMILIES
 from cs_matrix_pytest.simulator.metadata import Command, Parameter, load_api
+from cs_matrix_pytest.simulator.models.console_sessions import ConsoleSession
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project, User
 from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.infra import Host, IpRange, Zone
@@ -51,9 +52,11 @@ from cs_matrix_pytest.simulator.models.networks import (
     Vpc,
 )
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, NetworkOffering, ServiceOffering, VpcOffering
+from cs_matrix_pytest.simulator.models.simulator_mocks import WatchedAgent
 from cs_matrix_pytest.simulator.models.storage import Snapshot, SnapshotPolicy, Volume
 from cs_matrix_pytest.simulator.models.usage import UsageEvent
 from cs_matrix_pytest.simulator.models.vm import AffinityGroup, SystemVm, UserVm, VmSnapshot
+from cs_matrix_pytest.simulator.models.vm_statistics import VmStatistics
 from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.ready import build_ready_zone
 from cs_matrix_pytest.simulator.store import Resource
@@ -416,7 +419,7 @@ def value_for(cloud: Cloud, parameter: Parameter, choose: Choose) -> str:
     return str(choose(by_type.get(parameter.type, (*texts, *WRONG))))
 
 
-HISTORY = (Event, Job, UsageEvent)
+HISTORY = (ConsoleSession, Event, Job, UsageEvent, VmStatistics, WatchedAgent)
 """What tells of the past, and so names what is gone."""
 MAY_BE_GONE: dict[str, set[str]] = {
     "UserVm": {"user", "last_host", "template", "service_offering", "iso", "registered_user_data"},
@@ -427,6 +430,24 @@ MAY_BE_GONE: dict[str, set[str]] = {
     "Vpc": {"offering"},
     "Router": {"service_offering"},
     "BackupOffering": {"domains"},
+    "KubernetesCluster": {
+        "offering",
+        "node_offerings",
+        "node_templates",
+        "affinity_groups",
+        "network",
+        "cni_config",
+        "security_group",
+    },
+    "KubernetesVersion": {"iso"},
+    "SharedFileSystem": {"offering", "volume"},
+    "ObjectDownload": {"store"},
+    "Account": {"default_zone"},
+    "DirectDownloadCertificate": {"zone"},
+    "LooseVolume": {"pool"},
+    "OvsElement": {"provider"},
+    "PodAddress": {"pod"},
+    "SimulatorMock": {"zone", "pod", "cluster", "host"},
 }
 """Fields by class that go on naming what is gone, as CloudStack keeps the rows of what was removed."""
 

@@ -115,7 +115,7 @@ def test_registering(simulator: Simulator, people: dict[str, Caller], facts: dic
     changed = simulator.run("updateTemplate", id=row["id"], name="older", isdynamicallyscalable=True)["template"]
     assert (changed["name"], changed["isdynamicallyscalable"]) == ("older", True)
     assert simulator.run("deleteTemplate", id=row["id"]) == {"success": True}
-    with pytest.raises(ApiError, match="Unable to find template by id"):
+    with pytest.raises(ApiError, match="Unable to find Template/ISO with specified id"):
         simulator.run("updateTemplate", id=row["id"], name="gone")
 
 

@@ -12,6 +12,7 @@ from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.errors import ApiError
 
 Run = Callable[..., dict[str, Any]]
+HOST_NUMBER = 1
 DNS = {"dns1": "10.0.0.53", "internaldns1": "10.0.0.53"}
 
 
@@ -218,7 +219,13 @@ class TestHosts:
         identity = self.host(run)["id"]
         assert only(run("updateHost", id=identity, allocationstate="Disable"))["resourcestate"] == "Disabled"
         assert only(run("updateHost", id=identity, allocationstate="Enable"))["resourcestate"] == "Enabled"
-        assert refused(run, "updateHost", id=identity, allocationstate="Sleep")[0] == 431
+        host = self.host(run)
+        assert refused(run, "updateHost", id=identity, allocationstate="Sleep") == (
+            530,
+            f'Failed to update host: Host {{"id":{HOST_NUMBER},"name":"{host["name"]}","type":"Routing",'
+            f'"uuid":"{identity}"}} with id {HOST_NUMBER}, Invalid allocation state: Sleep, only Enable/Disable are '
+            "allowed",
+        )
         assert only(run("updateHost", id=identity, hosttags="ssd,gpu"))["hosttags"] == "ssd,gpu"
         assert [row["name"] for row in rows(run("listHostTags"))] == ["ssd", "gpu"]
         assert "hosttags" not in only(run("updateHost", id=identity, hosttags=""))
@@ -275,12 +282,12 @@ class TestPrimaryStorage:
     @pytest.mark.parametrize(
         ("params", "expected"),
         [
-            ({"scope": "planet"}, (431, "invalid scope for pool planet")),
-            ({"url": "file:///mnt"}, (431, "Local storage is not enabled for zone: zone1")),
+            ({"scope": "planet"}, (530, "invalid scope for pool planet")),
+            ({"url": "file:///mnt"}, (530, "Local storage is not enabled for zone: ZONE")),
             (
                 {"scope": "zone"},
                 (
-                    431,
+                    530,
                     "Missing parameter hypervisor. Hypervisor type is required to create zone wide primary storage.",
                 ),
             ),
@@ -289,7 +296,8 @@ class TestPrimaryStorage:
     )
     def test_what_cannot_be_is_refused(self, run: Run, params: dict[str, Any], expected: tuple[int, str]) -> None:
         given = {"name": "p", "url": "nfs://1.1.1.1/p", **self.where(run), **params}
-        assert refused(run, "createStoragePool", **given) == expected
+        zone = f'Zone {{"id": "1", "name": "zone1", "uuid": "{given["zoneid"]}"}}'
+        assert refused(run, "createStoragePool", **given) == (expected[0], expected[1].replace("ZONE", zone))
 
     def test_a_place_is_used_once(self, run: Run) -> None:
         run("createStoragePool", name="p", url="nfs://1.1.1.1/p", **self.where(run))
@@ -430,7 +438,8 @@ class TestPhysicalNetworks:
         code, text = refused(run, "createPhysicalNetwork", name="p", zoneid=zone_id(run))
         assert (code, text) == (
             531,
-            "Cannot create PhysicalNetwork since the Zone is currently enabled, zone: zone1",
+            "Cannot create PhysicalNetwork since the Zone is currently enabled, zone: Zone "
+            f'{{"id": "1", "name": "zone1", "uuid": "{zone_id(run)}"}}',
         )
 
     @pytest.mark.parametrize(

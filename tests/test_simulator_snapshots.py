@@ -80,13 +80,42 @@ def test_deleting(client: Client) -> None:
     assert client.fails("deleteSnapshot", id=id) == (431, "unable to find a snapshot with id 1")
 
 
-def test_reverting_needs_a_stopped_vm(client: Client) -> None:
+def test_kvm_alone_reverts(client: Client) -> None:
+    id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
+    client("stopVirtualMachine", id=client.vm["id"])
+    code, text = client.fails("revertSnapshot", id=id)
+    assert code == 530
+    assert text.endswith("because this command is supported only for KVM hypervisor")
+
+
+def test_reverting_needs_a_stopped_vm() -> None:
+    client = Client(Simulator(hypervisor="KVM"))
     id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
     assert client.fails("revertSnapshot", id=id)[1] == (
         "The Instance the specified disk is attached to is not in the shutdown state."
     )
     client("stopVirtualMachine", id=client.vm["id"])
-    assert client("revertSnapshot", id=id)
+    assert client("revertSnapshot", id=id)["snapshot"]["id"] == id
+
+
+def test_what_happens_to_snapshots_later(client: Client) -> None:
+    id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
+    url = client("extractSnapshot", id=id, zoneid=client.zone)["snapshot"]["url"]
+    assert url.startswith("http")
+    assert client.fails("copySnapshot", id=id, destzoneids=client.zone)[0] in (431, 530)
+
+
+def test_snapshots_are_listed_as_they_were_made(client: Client) -> None:
+    ids = [client("createSnapshot", volumeid=client.volume, name=name)["snapshot"]["id"] for name in ("one", "two")]
+    assert [row["id"] for row in client("listSnapshots")["snapshot"]] == ids
+    assert client("listSnapshots", name="tw") == {}
+    assert client("listSnapshots", keyword="tw")["count"] == 1
+
+
+def test_policies_in_no_time_zone_are_in_gmt(client: Client) -> None:
+    given = {"intervaltype": "DAILY", "schedule": "30:02", "maxsnaps": 2}
+    policy = client("createSnapshotPolicy", volumeid=client.volume, timezone="Mars/Phobos", **given)["snapshotpolicy"]
+    assert policy["timezone"] == "GMT"
 
 
 def test_policies_take_snapshots_and_keep_the_newest(client: Client) -> None:

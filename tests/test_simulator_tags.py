@@ -241,7 +241,7 @@ class TestKeys:
         made = run("createSSHKeyPair", ann, name="mine")["keypair"]
         assert made["privatekey"].startswith("-----BEGIN RSA PRIVATE KEY-----")
         assert len(made["fingerprint"].split(":")) == 16
-        listed = run("listSSHKeyPairs", ann, name="mine")["keypair"][0]
+        listed = run("listSSHKeyPairs", ann, name="mine")["sshkeypair"][0]
         assert "privatekey" not in listed
         assert run("listSSHKeyPairs", people["bob"]) == {}
         with pytest.raises(ApiError, match="A key pair with name 'mine' already exists"):

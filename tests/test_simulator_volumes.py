@@ -289,8 +289,27 @@ def test_updating_and_assigning(client: Client) -> None:
     assert user("listVolumes") == {}  # It is hidden from its new owner.
     client("updateVolume", id=id, displayvolume=True)
     assert user("listVolumes")["count"] == 1
+    # Users may not hide volumes: that the parameter was given goes unseen.
     hidden = {"name": "x", "zoneid": user.zone, "diskofferingid": user.disks["Small"], "displayvolume": False}
-    assert user.fails("createVolume", **hidden) == (531, "Cannot update parameter displayvolume, only admin permitted ")
+    assert user("createVolume", **hidden)["volume"]["name"] == "x"
+    assert user("listVolumes")["count"] == 2
+
+
+def test_the_state_that_a_volume_is_given_is_one_of_volumes(client: Client) -> None:
+    id = client.create()["id"]
+    assert client.fails("updateVolume", id=id, state="Bogus") == (431, "Invalid volume state specified")
+    client("updateVolume", id=id, state="Ready")
+    assert client.volume(id)["state"] == "Ready"
+    twin = "11111111-2222-3333-4444-555555555555"
+    assert client("updateVolume", id=id, customid=twin)["volume"]["id"] == twin
+
+
+def test_changing_the_offering(client: Client) -> None:
+    id = client.create()["id"]
+    same = client.fails("changeOfferingForVolume", id=id, diskofferingid=client.disks["Small"])
+    assert same[0] == 431
+    changed = client("changeOfferingForVolume", id=id, diskofferingid=client.disks["Medium"])["volume"]
+    assert (changed["diskofferingid"], changed["size"]) == (client.disks["Medium"], 20 * GIB)
 
 
 def test_lists_filter(client: Client) -> None:
@@ -299,7 +318,7 @@ def test_lists_filter(client: Client) -> None:
     def names(**params: Any) -> list[str]:
         return [row["name"] for row in client("listVolumes", **params).get("volume", [])]
 
-    assert names() == ["findme", "ROOT-1"]
+    assert names() == ["ROOT-1", "findme"]
     assert names(type="ROOT") == ["ROOT-1"]
     assert names(virtualmachineid=vm["id"]) == ["ROOT-1"]
     assert names(keyword="find") == ["findme"]

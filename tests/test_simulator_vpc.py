@@ -379,8 +379,32 @@ def test_a_tier_balances_at_an_address_of_its_own(lab: Lab) -> None:
     lab("assignToLoadBalancerRule", id=balancer["id"], virtualmachineids=vm["id"])
     (listed,) = lab("listLoadBalancers", networkid=tier["id"], listall=True)["loadbalancer"]
     assert [row["id"] for row in listed["loadbalancerinstance"]] == [vm["id"]]
+    assert lab("updateLoadBalancer", id=balancer["id"], fordisplay=False)["loadbalancer"]["fordisplay"] is False
     lab("deleteLoadBalancer", id=balancer["id"])
+    assert lab.refused("updateLoadBalancer", id=balancer["id"]) == (431, "Can't find load balancer by ID specified")
     assert lab("createLoadBalancer", **asked, **where, sourceipaddress="10.9.1.77")["loadbalancer"]["name"] == "lb"
+
+
+def test_a_vm_of_its_own_balances_inside_a_tier(lab: Lab) -> None:
+    vpc = lab.vpc()
+    tier = lab.tier(vpc, 1, "DefaultIsolatedNetworkOfferingForVpcNetworksWithInternalLB")
+    vm = lab.vm(tier)
+    asked = {"name": "lb", "algorithm": "source", "sourceport": 80, "instanceport": 80, "scheme": "Internal"}
+    where = {"networkid": tier["id"], "sourceipaddressnetworkid": tier["id"], "sourceipaddress": "10.9.1.77"}
+    balancer = lab("createLoadBalancer", **asked, **where)["loadbalancer"]
+    inside = {"networkid": tier["id"], "listall": True}
+    assert lab("listInternalLoadBalancerVMs", **inside) == {}
+    lab("assignToLoadBalancerRule", id=balancer["id"], virtualmachineids=vm["id"])
+    (running,) = lab("listInternalLoadBalancerVMs", **inside)["internalloadbalancervm"]
+    assert (running["role"], running["state"], running["guestipaddress"]) == ("INTERNAL_LB_VM", "Running", "10.9.1.77")
+    assert running["name"].startswith("b-")
+    assert running["id"] not in [row["id"] for row in lab("listRouters", listall=True)["router"]]
+    for command, state in (("stopInternalLoadBalancerVM", "Stopped"), ("startInternalLoadBalancerVM", "Running")):
+        assert lab(command, id=running["id"])["internalloadbalancervm"]["state"] == state
+    router = lab("listRouters", vpcid=vpc["id"], listall=True)["router"][0]["id"]
+    assert lab.refused("stopInternalLoadBalancerVM", id=router) == (431, "Can't find Internal LB Instance by ID")
+    lab("deleteLoadBalancer", id=balancer["id"])
+    assert lab("listInternalLoadBalancerVMs", **inside) == {}
 
 
 # ACLs

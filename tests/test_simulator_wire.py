@@ -202,6 +202,36 @@ class TestRubbish:
             assert integration(simulator, "command=listZones&response=json").status_code == 200
         assert integration(simulator, "command=listZones&response=json").status_code == 200
 
+    def test_a_form_may_come_in_pieces_and_the_connection_goes_on(self, simulator: Simulator) -> None:
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        form = b"command=login&username=admin&password=password&response=json"
+        with requests.Session() as session:
+            for _ in range(2):
+                answer = session.post(
+                    url,
+                    data=iter([form[:9], form[9:30], form[30:]]),
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
+                    timeout=10,
+                )
+                assert answer.request.headers["Transfer-Encoding"] == "chunked"
+                assert answer.json()["loginresponse"]["username"] == "admin"
+
+    @pytest.mark.parametrize(
+        "pieces",
+        [b"zz\r\n", b"-1\r\n", b"1000001\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"ffffffffff\r\n", b"\r\n"],
+    )
+    def test_pieces_that_are_malformed_or_too_many_are_refused(self, simulator: Simulator, pieces: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", simulator.api_port), timeout=10) as client:
+            client.sendall(b"POST /client/api HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces)
+            assert b" 400 " in client.recv(64)
+
+    def test_head_is_get_without_its_body(self, simulator: Simulator) -> None:
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api?command=listZones&response=json"
+        got, head = requests.get(url, timeout=10), requests.head(url, timeout=10)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["Content-Length"] == str(len(got.content))
+        assert requests.head(f"http://127.0.0.1:{simulator.api_port}/client/", timeout=10).status_code == 200
+
     @pytest.mark.parametrize("length", ["17000000", "99999999999999999999", "-1", "x"])
     def test_a_body_that_is_too_large_or_has_no_size_is_refused(self, simulator: Simulator, length: str) -> None:
         with socket.create_connection(("127.0.0.1", simulator.api_port), timeout=10) as client:

@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 
 from cs_matrix_pytest.commands import choosing, known_failures, output
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.history.sides import read_sides
 from cs_matrix_pytest.outcomes.classify import SETTLE, WINDOW
 from cs_matrix_pytest.outcomes.compare import GATES, Comparison, News, compare
 from cs_matrix_pytest.outcomes.known import mark, remarks
-from cs_matrix_pytest.outcomes.matrix import compute_matrix
 from cs_matrix_pytest.outcomes.record import instant
-from cs_matrix_pytest.outcomes.sides import KINDS, comparable, resolve
+from cs_matrix_pytest.outcomes.sides import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +42,22 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.now(timezone.utc)
     known = known_failures.known_failures_of(args)
     catalogue = choosing.catalogue_of(args)
-    records = choosing.records_of(args, catalogue)
-    sides = resolve(args.before, records), resolve(args.after, records)
-    same = comparable(*sides)
-    matrices = [
-        mark(
-            compute_matrix(
-                side.part(records), catalogue, generated=instant(now), window=args.window, settle=args.settle
-            ),
-            known,
-            now.date(),
-        )
-        for side in sides
-    ]
+    found = read_sides(
+        choosing.places_of(args),
+        args.before,
+        args.after,
+        catalogue,
+        choosing.choice_of(args),
+        generated=instant(now),
+        window=args.window,
+        settle=args.settle,
+    )
+    if found is None:
+        raise choosing.no_records(args)
+    matrices = [mark(matrix, known, now.date()) for matrix in found.matrices]
     notes = remarks(known, matrices[1], now.date(), whole=False)
-    names = str(sides[0]), str(sides[1])
-    comparison = compare(*matrices, same=same, names=names, settle=args.settle, notes=notes)
+    names = str(found.sides[0]), str(found.sides[1])
+    comparison = compare(*matrices, same=found.same, names=names, settle=args.settle, notes=notes)
     output.write(_FORMATS[args.format](comparison, args), args.output)
     return int(comparison.counts(gates) > 0)
 

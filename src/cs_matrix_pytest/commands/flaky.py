@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from cs_matrix_pytest.commands import choosing, output
 from cs_matrix_pytest.errors import UserError
+from cs_matrix_pytest.history.flaky import read_flaky
 from cs_matrix_pytest.outcomes.classify import SETTLE
-from cs_matrix_pytest.outcomes.flaky import MINIMUM, FlakyTest, rank
+from cs_matrix_pytest.outcomes.flaky import MINIMUM, FlakyTest
 
 _TOP = 20
 
@@ -32,8 +33,15 @@ def run(args: argparse.Namespace) -> int:
     for option in ("top", "min_attempts", "settle"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option.replace('_', '-')} must be at least 1")
-    records = choosing.records_of(args, choosing.catalogue_of(args))
-    ranked = rank(records, minimum=args.min_attempts, settle=args.settle)
+    ranked = read_flaky(
+        choosing.places_of(args),
+        choosing.catalogue_of(args),
+        choosing.choice_of(args),
+        minimum=args.min_attempts,
+        settle=args.settle,
+    )
+    if ranked is None:
+        raise choosing.no_records(args)
     output.write(_FORMATS[args.format](ranked[: args.top], len(ranked), args), args.output)
     return 0
 

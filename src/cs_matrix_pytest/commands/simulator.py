@@ -35,9 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networking", choices=NETWORKING, default="advanced", help="networking of the ready zone (default: advanced)"
     )
 
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="load the state from here, if it is there, and save it when the server ends",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted. Prints where, and keys of the admin."""
+    """Serve until interrupted or shut down. Prints where, and keys of the admin."""
     from cs_matrix_pytest.simulator import Simulator
 
     simulator = Simulator(
@@ -48,8 +55,10 @@ def run(args: argparse.Namespace) -> int:
         integration_port=args.port,
         api_port=args.api_port,
         database_port=args.db_port,
+        state=args.state,
     )
     stopped = threading.Event()
+    simulator.cloud.when_exiting.append(stopped.set)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
@@ -59,13 +68,16 @@ def run(args: argparse.Namespace) -> int:
             f"cannot listen on {args.host}: {error.strerror or error}",
             hint="Other ports: --port, --api-port and --db-port; 0 takes any that is free.",
         ) from None
+    complete = False
     try:
-        if args.config is not None:
+        if args.config is not None and not simulator.was_loaded:
             _deploy(simulator, args.config)
-        _announce(simulator, args.host)
+        complete = True
+        _announce(simulator, args.host, args.state)
         stopped.wait()
     finally:
-        simulator.stop()
+        # Half a deployment is nothing to go on with.
+        simulator.stop(save=complete)
     return 0
 
 
@@ -89,7 +101,7 @@ def _deploy(simulator: Simulator, config: Path) -> None:
         connection.close(echo=lambda _: None)
 
 
-def _announce(simulator: Simulator, host: str) -> None:
+def _announce(simulator: Simulator, host: str, state: Path | None) -> None:
     from cs_matrix_pytest.simulator.sql.server import PASSWORD, USER
 
     api_key, secret_key = simulator.admin_keys()
@@ -97,6 +109,8 @@ def _announce(simulator: Simulator, host: str) -> None:
     print(f"  integration port  http://{host}:{simulator.integration_port}/?command=listZones&response=json")
     print(f"  API               http://{host}:{simulator.api_port}/client/api")
     print(f"  database          mysql://{USER}:{PASSWORD}@{host}:{simulator.database_port}/cloud")
+    if state is not None:
+        print(f"  state             {state} ({'loaded' if simulator.was_loaded else 'a new one'})")
     print(f"  export CLOUDSTACK_ENDPOINT=http://{host}:{simulator.api_port}/client/api")
     print(f"  export CLOUDSTACK_KEY={api_key}")
     print(f"  export CLOUDSTACK_SECRET={secret_key}", flush=True)

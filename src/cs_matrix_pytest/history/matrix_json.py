@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from cs_matrix_pytest.errors import UserError
@@ -19,14 +20,14 @@ _NO_CELLS = "[]\n}"
 _PIECE = 1 << 20
 """How many characters are gathered before they are handed on."""
 
-_CELL = """  {
-   "acs_version": %s,
-   "feature": %s,
-   "context": %s,
+_CELL = b"""  {
+   "acs_version": %b,
+   "feature": %b,
+   "context": %b,
    "by_environment": {
-%s
+%b
    },
-   "outcome": "%s",
+   "outcome": "%b",
    "tests": {
     "compatible": %d,
     "failing": %d,
@@ -36,11 +37,11 @@ _CELL = """  {
    "attempts": %d,
    "blocked": %d,
    "evidence": [
-%s
+%b
    ]
   }"""
 
-_AS_JSON = """concat(
+_AS_JSON = """encode(concat(
     '    {\n     "test": "', test, '",\n     "outcome": "', outcome,
     '",\n     "passed": ', passed, ',\n     "failed": ', failed, ',\n     "why": "', why, '"',
     CASE WHEN level <> 'test' THEN concat(',\n     "level": "', level, '"') END,
@@ -49,7 +50,7 @@ _AS_JSON = """concat(
     CASE WHEN phase IS NOT NULL THEN concat(',\n     "phase": "', phase, '"') END,
     CASE WHEN reason IS NOT NULL
         THEN concat(',\n     "reason": {\n      "code": "', reason, '",\n      "text": "', reason_text, '"\n     }') END,
-    '\n    }')"""
+    '\n    }'))"""
 """One piece of evidence as JSON. Texts are escaped already, and concat passes over what is null."""
 
 
@@ -57,8 +58,15 @@ def write(question: Question, path: Path, outcomes: set[Outcome]) -> None:
     """Writes matrix.json at once or not at all; otherwise as `pieces`. Raises UserError where that fails."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with draft.open("wb") as file:
-            file.writelines(pieces(question, outcomes))
+        # One piece is written while the next is made.
+        with draft.open("wb") as file, ThreadPoolExecutor(1) as writer:
+            pending: Future[int] | None = None
+            for piece in pieces(question, outcomes):
+                if pending is not None:
+                    pending.result()
+                pending = writer.submit(file.write, piece)
+            if pending is not None:
+                pending.result()
         draft.replace(path)
     except OSError as error:
         raise UserError(f"the report cannot be written: {error.strerror or error}", file=path) from None
@@ -69,39 +77,40 @@ def write(question: Question, path: Path, outcomes: set[Outcome]) -> None:
 def pieces(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
     """The text of matrix.json; the cells' outcomes are added to ``outcomes`` as they go by."""
     head = json.dumps(as_dict(question.outline), indent=1)
-    start = head.removesuffix(_NO_CELLS)
+    start = head.removesuffix(_NO_CELLS).encode("ascii")
     gathered, size = [start], len(start)
-    separator = "[\n"
+    separator = b"[\n"
     for cell in _cells(question, outcomes):
         gathered += (separator, cell)
-        separator = ",\n"
+        separator = b",\n"
         size += len(cell)
         if size > _PIECE:
-            yield "".join(gathered).encode("ascii")
+            yield b"".join(gathered)
             gathered, size = [], 0
-    gathered.append("[]\n}\n" if separator == "[\n" else "\n ]\n}\n")
-    yield "".join(gathered).encode("ascii")
+    gathered.append(b"[]\n}\n" if separator == b"[\n" else b"\n ]\n}\n")
+    yield b"".join(gathered)
 
 
-def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[str]:
+def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
     texts = _Texts(question)
     quoted = _Quoted()
+    said_as = {outcome: outcome.value.encode() for outcome in Outcome}
     total: Said | None = None
-    environments: list[str] = []
+    environments: list[bytes] = []
 
-    def cell(said: Said) -> str:
+    def cell(said: Said) -> bytes:
         outcomes.add(said.outcome)
         others = iter(said.others)
         return _CELL % (
             quoted[said.place.acs_version],
             quoted[said.feature],
             quoted[said.place.context],
-            ",\n".join(environments),
-            said.outcome.value,
+            b",\n".join(environments),
+            said_as[said.outcome],
             *said.tests,
             said.attempts,
             said.blocked,
-            ",\n".join([next(others) if number is None else texts[number] for number in said.evidence]),
+            b",\n".join([next(others) if number is None else texts[number] for number in said.evidence]),
         )
 
     for said in question.shares(_AS_JSON, alone=False):
@@ -112,29 +121,29 @@ def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[str]:
             total, environments = said, []
         name = place.environment if place.only is None else place.only
         if name is not None:
-            environments.append(f'    {quoted[name]}: "{said.outcome.value}"')
+            environments.append(b'    %b: "%b"' % (quoted[name], said_as[said.outcome]))
     if total is not None:
         yield cell(total)
 
 
-class _Quoted(dict[str, str]):
+class _Quoted(dict[str, bytes]):
     """Texts as JSON, each worked out once."""
 
-    def __missing__(self, text: str) -> str:
-        self[text] = quoted = json.dumps(text)
+    def __missing__(self, text: str) -> bytes:
+        self[text] = quoted = json.dumps(text).encode("ascii")
         return quoted
 
 
-class _Texts(dict[int, str]):
+class _Texts(dict[int, bytes]):
     """Evidence that a number says all of (`question.Said`), as JSON, each worked out once."""
 
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
 
-    def __missing__(self, number: int) -> str:
+    def __missing__(self, number: int) -> bytes:
         subject, passed = divmod(number, self._question.stride)
-        self[number] = text = _plain(self._question.subjects[subject], passed)
+        self[number] = text = _plain(self._question.subjects[subject], passed).encode("ascii")
         return text
 
 

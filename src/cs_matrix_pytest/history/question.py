@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cs_matrix_pytest.environments.model import Context
-from cs_matrix_pytest.history import parquet, verdicts
+from cs_matrix_pytest.history import part, verdicts
 from cs_matrix_pytest.history.collection import Collection
-from cs_matrix_pytest.history.lines import escaped, remainder, unescaped
+from cs_matrix_pytest.history.lines import escaped, unescaped
 from cs_matrix_pytest.outcomes.choose import Choice, check, nothing_fits
 from cs_matrix_pytest.outcomes.classify import NEVER_SELECTED, PRECEDENCE, SETTLE, WINDOW
 from cs_matrix_pytest.outcomes.features import Feature, FeatureCatalogue
@@ -96,7 +96,7 @@ class Question:
         self.stride = window + 1
         self._database = database = collection.database
         database.execute(f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM {collection.source()}")
-        records = _records(collection)
+        records = part.runs(collection, "lines")
         self.subjects = _subjects(database, catalogue)
         if choice:
             check(choice, (each.run for each in records), (each.feature.id for each in self.subjects))
@@ -210,14 +210,6 @@ _AS_STRUCT = """{'subject': subject, 'outcome': outcome, 'passed': passed, 'fail
     'signature': signature, 'message': message, 'phase': phase, 'reason': reason, 'reason_text': reason_text}"""
 
 
-def _records(collection: Collection) -> list[RecordedRun]:
-    """The runs without attempts and untested tests."""
-    return [
-        remainder(rows, collection.was_in(collection.kept[run], rows))
-        for run, rows in parquet.remainders(collection.database, "lines")
-    ]
-
-
 def _subjects(database: DuckDBPyConnection, catalogue: FeatureCatalogue) -> list[Subject]:
     """All that the lines are about, in the order of evidence."""
     found = database.execute("SELECT DISTINCT test, level FROM lines WHERE test IS NOT NULL").fetchall()
@@ -230,7 +222,7 @@ def _fill_subjects(
 ) -> None:
     number = {feature: index for index, feature in enumerate(features)}
     chosen = [(index, each) for index, each in enumerate(subjects) if choice.feature(each.feature.id)]
-    _fill(
+    part.fill(
         database,
         "subjects",
         subject=("INTEGER", [index for index, _ in chosen]),
@@ -273,7 +265,7 @@ def _fill_places(database: DuckDBPyConnection, runs: Sequence[RecordedRun]) -> l
             places.append(place)
             in_column.append(first)
     versions = {version: index for index, version in enumerate(sorted({place.acs_version for place in places}))}
-    _fill(
+    part.fill(
         database,
         "places",
         place=("INTEGER", range(len(places))),
@@ -300,7 +292,7 @@ def _fill_sources(database: DuckDBPyConnection, sources: Sequence[_Source], plac
         if place is not None
     ]
     product = [(each.commit, True) if each.commit else (each.name, False) for each, _ in met]
-    _fill(
+    part.fill(
         database,
         "sources",
         run=("VARCHAR", [escaped(source.run) for source, _ in met]),
@@ -332,11 +324,3 @@ def _sources(runs: Sequence[RecordedRun]) -> Iterator[_Source]:
                 Place(environment.acs_version or UNKNOWN_VERSION, key),
                 environment.acs_commit,
             )
-
-
-def _fill(database: DuckDBPyConnection, table: str, **columns: tuple[str, Iterable[Any]]) -> None:
-    """Makes a table of columns, each given as its type and its values."""
-    selected = ", ".join(
-        f"unnest(${index}::{kind}[]) AS {name}" for index, (name, (kind, _)) in enumerate(columns.items(), start=1)
-    )
-    database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {selected}", [list(v) for _, v in columns.values()])

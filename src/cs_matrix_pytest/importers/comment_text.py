@@ -81,17 +81,18 @@ class Report:
 def read_comment(text: str) -> list[Report]:
     """The results that a comment tells, in its order; empty where it tells none. Never raises.
 
-    A result begins with its title, or with the line that names its environment where the title is missing.
+    A result begins with its title, or with the line that names its environment where the title is missing. One that is
+    quoted is another comment's, of which a quotation may be a part: it is passed over.
     """
     drafts: list[_Draft] = []
     for line in _lines(text):
         title = _title(line)
         if title is not None:
-            drafts.append(_Draft(title))
+            drafts.append(_Draft(title, quoted=_is_quoted(line)))
             continue
         names_environment = _KEY_ENVIRONMENT.match(line) is not None
         if not drafts or (names_environment and drafts[-1].has_environment):
-            drafts.append(_Draft(Report(RESULT)))
+            drafts.append(_Draft(Report(RESULT), quoted=_is_quoted(line)))
         drafts[-1].has_environment |= names_environment
         drafts[-1].read(line)
     return [report for draft in drafts if (report := draft.finished()) is not None]
@@ -118,6 +119,10 @@ def _lines(text: str) -> Iterator[str]:
         plain = printable(plain.replace("**", ""))
         if plain:
             yield plain
+
+
+def _is_quoted(line: str) -> bool:
+    return line.lstrip().startswith(">")
 
 
 def _without_lead(line: str) -> str:
@@ -176,14 +181,19 @@ def _title(line: str) -> Report | None:
 
 _KEY_ENVIRONMENT = re.compile(r"[\s>#*+•-]*(?:test )?environments?\s?:", re.IGNORECASE)
 _LOG_NAME = re.compile(r"\bpr-?(\d{1,9})-t(?:id-?)?(\d{1,12})\b", re.IGNORECASE)
-_HOSTS = re.compile(r"\(\s?x\s?(\d{1,6})\s?\)|\bx(\d{1,6})\b", re.IGNORECASE)
+_HOSTS = re.compile(r"\(\s?x\s?(\d{1,6})(?: hosts?)?\s?\)|\bx(\d{1,6})\b", re.IGNORECASE)
 _MANAGEMENT = re.compile(
     r"(?:\bwith )?(?:\b(?:mgmt|management|mgt)\b)(?: (?:servers?|os|server os))?\s?:?\s?(?P<os>[\w.-]{1,40})",
     re.IGNORECASE,
 )
 _NETWORKING = re.compile(r"(?:\bzone\s?:?\s?)?(?P<kind>[\w/+ -]{1,80}?)[ _-]?networking\b", re.IGNORECASE)
+_EXTRA_BREAK = re.compile(r"[;+&]|\s(?:and|with|on)\s", re.IGNORECASE)
+_EXTRA_LEAD = re.compile(r"^(?:(?:with|and|zone|on)\b:?\s?)+", re.IGNORECASE)
+_EXTRA_LIMIT = 100
+_SECURITY_GROUPS = re.compile(r"security[ _-]?groups?", re.IGNORECASE)
 _VERSION = re.compile(r"\d{1,3}(?:\.\d{1,5}){1,4}(?:-[\w.-]{1,40})?")
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([a-z]*)", re.IGNORECASE)
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s?([a-z]*)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -213,19 +223,29 @@ def _environment_part(report: Report, part: str) -> Report:
     if networking:
         report = replace(report, networking=networking["kind"].strip(" -_") or None)
         part = part[networking.end() :]
-    extra = re.sub(r"^(?:with|and|zone|on)\b:?", "", part.strip(" .;:()+"), flags=re.IGNORECASE).strip()
-    if extra and len(extra) <= 40:
-        report = replace(report, extras=(*report.extras, extra))
-    return report
+    said = (_EXTRA_LEAD.sub("", each.strip(" .:()")).strip(" .:()")[:_EXTRA_LIMIT] for each in _EXTRA_BREAK.split(part))
+    extras = [extra for extra in said if extra]
+    # Security groups are a kind of networking, wherever they stand.
+    groups = [extra for extra in extras if _SECURITY_GROUPS.fullmatch(extra)]
+    if groups and report.networking and not _SECURITY_GROUPS.search(report.networking):
+        report = replace(report, networking=f"{report.networking} {groups[0]}")
+        extras = [extra for extra in extras if extra not in groups]
+    return replace(report, extras=(*report.extras, *extras))
 
 
 def _total_time(report: Report, value: str) -> Report:
+    seconds = _duration(value)
+    return report if seconds is None else replace(report, seconds=seconds)
+
+
+def _duration(value: str) -> float | None:
+    """Seconds, of ``51200 seconds``, ``1h 2m 3s``, ``157.72``; None where no time is said."""
     parts = [
         float(number) * _SECONDS[unit[:1].lower()]
-        for number, unit in _DURATION.findall(value)
+        for number, unit in _DURATION.findall(_THOUSANDS.sub("", value))
         if unit[:1].lower() in _SECONDS
     ]
-    return replace(report, seconds=sum(parts)) if parts else report
+    return sum(parts) if parts else None
 
 
 def _logs(report: Report, value: str) -> Report:
@@ -268,6 +288,7 @@ _KEYS: tuple[tuple[str, Callable[[Report, str], Report]], ...] = (
     (r"network(?:ing)?(?: type)?|zone(?: type)?", _network),
 )
 _INTERMITTENT = re.compile(r"intermitt?ent? failures?(?: detected)?(?: in)?\s?:", re.IGNORECASE)
+_MODULE = re.compile(r"[^\s]{1,300}\.py|(?:[\w./-]{0,300}/)?test_\w{1,200}")
 _KEYED = tuple((re.compile(rf"{words}\s?:", re.IGNORECASE), read) for words, read in _KEYS)
 
 # Counts
@@ -292,6 +313,7 @@ _SUITE = re.compile(
 
 
 def _count(line: str) -> Count | None:
+    line = _THOUSANDS.sub("", line)
     suite = _SUITE.match(line)
     numbers = {key: int(found[1]) for key, pattern in _COUNTS if (found := pattern.search(line))}
     if not numbers and not suite:
@@ -323,13 +345,21 @@ _OUTCOMES = {
     "blocked": AttemptOutcome.BLOCKED,
 }
 _COLUMNS = ("test", "result", "time", "file")
+_COLUMN_NAMES = (
+    ("file", re.compile(r".*\b(?:file|module)")),
+    ("test", re.compile(r"test|case\b|name\b")),
+    ("result", re.compile(r"result|outcome|status|state\b")),
+    ("time", re.compile(r"time|duration|seconds?\b")),
+)
+"""How the names of columns begin, in lower case, the first that fits."""
 _SEPARATOR = re.compile(r"[\s|:-]+")
 _FIXTURE = re.compile(r"context\s?=\s?(?P<context>[^\s|]{1,300}?)>?:(?P<fixture>\w{1,30})")
 _PHASES = {"setup": "setup-class", "teardown": "teardown"}
 _DOTTED = re.compile(r"(?P<test>[^\s()]{1,300}) ?\((?P<place>[^\s()]{1,300})\)")
 _LIKE_A_TEST = re.compile(r"[`*\s]*(?:[\w.]*\btest|all_test|runtest|<?(?:nose\.suite\.)?contextsuite)", re.IGNORECASE)
 """How the first cell begins where neither a title nor the names of columns say that a table is one of results."""
-_TIME = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_FILE = re.compile(r"(?<![\w./\\-])[\w./\\-]{1,300}\.py\b")
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]{0,500}\)")
 _LOAD_FAILURES = frozenset({"runtest", "failure", "nose.failure.failure.runtest", "failure.runtest"})
 """What nose calls the case that stands for a module which could not be loaded."""
 
@@ -349,14 +379,16 @@ def _columns(cells: list[str]) -> dict[str, int] | None:
     names = [cell.strip("`* ").lower() for cell in cells]
     found: dict[str, int] = {}
     for index, name in enumerate(names):
-        key = (
-            "file"
-            if "file" in name or "module" in name
-            else next((key for key in _COLUMNS if name.startswith(key)), None)
-        )
+        key = next((key for key, pattern in _COLUMN_NAMES if pattern.match(name)), None)
         if key is not None:
             found.setdefault(key, index)
-    return found if "test" in found and "result" in found and names[found["result"]] not in _OUTCOMES else None
+    return found if "test" in found and "result" in found else None
+
+
+def _outcome(said: str) -> AttemptOutcome | None:
+    # Signs for the eye, and what stands in brackets, are no part of it.
+    words = re.sub(r":\w+:|\([^()]*\)", " ", said.lower())
+    return _OUTCOMES.get(re.sub(r"[^a-z /]", "", words).strip(" "))
 
 
 def _row(cells: list[str], columns: dict[str, int]) -> Row | None:
@@ -364,13 +396,23 @@ def _row(cells: list[str], columns: dict[str, int]) -> Row | None:
         index = columns.get(key, len(cells))
         return cells[index] if index < len(cells) else ""
 
-    name = cell("test").strip("`* ")[:_NAME_LIMIT]
-    outcome = _OUTCOMES.get(re.sub(r"[^a-z ]", "", cell("result").lower()).strip())
+    if any("~~" in each for each in cells):
+        # Somebody took it back.
+        return None
+    name = _MARKDOWN_LINK.sub(r"\1", cell("test")).strip("`* ")[:_NAME_LIMIT]
+    outcome = _outcome(cell("result"))
     if not name or outcome is None:
         return None
-    time = _TIME.match(cell("time").strip("`* "))
-    row = Row(name, outcome, float(time[0]) if time else 0.0, cell("file").strip("`* ")[:_NAME_LIMIT] or None)
-    return _about(row, timed=time is not None)
+    # In a row with a cell too few the file stands where the time should.
+    found, in_time = (_FILE.search(_MARKDOWN_LINK.sub(r"\1", cell(key))) for key in ("file", "time"))
+    seconds = None if in_time else _duration(cell("time"))
+    said = found or in_time
+    file = said[0] if said else cell("file").strip("`*- ") or None
+    if file is None and (alone := _FILE.fullmatch(name)):
+        # A row about a module, which has no other name.
+        return Row("", outcome, seconds or 0.0, alone[0], "module")
+    row = Row(name, outcome, seconds or 0.0, file and file[:_NAME_LIMIT])
+    return _about(row, timed=seconds is not None)
 
 
 def _about(row: Row, *, timed: bool) -> Row:
@@ -416,6 +458,7 @@ class _Draft:
     rows: list[Row] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     columns: dict[str, int] | None = None
+    quoted: bool = False
     has_environment: bool = False
     """Whether a line of its own named the environment."""
 
@@ -423,7 +466,7 @@ class _Draft:
         bare = _without_lead(line)
         if found := _INTERMITTENT.match(bare):
             files = (word.strip("`'\"") for word in re.split(r"[,\s]+", bare[found.end() :]))
-            self.intermittent |= dict.fromkeys(file for file in files if file.endswith(".py"))
+            self.intermittent |= dict.fromkeys(file for file in files if _MODULE.fullmatch(file))
             return
         for pattern, read in _KEYED:
             if found := pattern.match(bare):
@@ -437,7 +480,8 @@ class _Draft:
             self.counts.append(count)
 
     def _table_line(self, line: str) -> None:
-        cells = _cells(line.lstrip("> "))
+        line = line.lstrip("> ")
+        cells = _cells(line)
         columns = _columns(cells)
         if columns:
             self.columns = columns
@@ -446,11 +490,13 @@ class _Draft:
             row = _row(cells, self.columns or dict(zip(_COLUMNS, range(len(_COLUMNS)))))
             if row is not None and ((self.columns and self.report.title) or _LIKE_A_TEST.match(cells[0])):
                 self.rows.append(row)
-            elif self.columns:
+            elif self.columns or self.report.title:
                 self.unread.append(line[:_NAME_LIMIT])
 
     def finished(self) -> Report | None:
-        """The report, or None where its lines tell no result."""
+        """The report, or None where its lines tell no result, not even one that cannot be understood."""
+        if self.quoted:
+            return None
         report = replace(
             self.report,
             counts=tuple(self.counts),
@@ -461,7 +507,7 @@ class _Draft:
         if report.kind != RESULT:
             return report if report.kind == PACKAGING or report.title else None
         told = report.rows or report.intermittent or any(_numbers(count) for count in report.counts)
-        return report if told or (report.title and report.seconds is not None) else None
+        return report if told or (report.title and (report.seconds is not None or report.unread)) else None
 
 
 def _numbers(count: Count) -> bool:

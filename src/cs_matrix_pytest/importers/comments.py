@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.importers.comment_text import BUILD_FAILED, PACKAGING, Count, Report, Row, read_comment
 from cs_matrix_pytest.importers.destination import ImportedRun
-from cs_matrix_pytest.importers.naming import module_named
+from cs_matrix_pytest.importers.naming import module_named, place_of_test
 from cs_matrix_pytest.importers.stated import UNKNOWN, Stated, moment_of
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Line, Reason, ReasonCode, Untested
 from cs_matrix_pytest.outcomes.record import instant
@@ -244,7 +244,10 @@ class _Folders:
     def test(self, row: Row) -> str:
         """The id of what a row is about; a test whose module is not said belongs to the module ``unknown``."""
         module = (self.module(row.file) if row.file else None) or UNKNOWN
-        return "::".join(part for part in (module, row.class_name, row.name) if part)
+        if row.level != "test" or row.class_name:
+            return "::".join(part for part in (module, row.class_name, row.name) if part)
+        # Tables name no classes.
+        return f"{place_of_test(module, row.name).id}::{row.name}"
 
 
 def _below_suites(file: str) -> str:

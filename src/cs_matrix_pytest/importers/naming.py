@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from functools import cache
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from cs_matrix_pytest.matrix.naming import module_id
@@ -23,6 +23,12 @@ _SUITES = re.compile(r"(?:.*/)?(?:test/integration|marvin/tests|integration)/(?=
 _NAME_OF_FILE = re.compile(r"(?:TEST-)?(?P<folder>[a-z]\w*?__)?(?P<stem>test_[\w-]+?)(?:\.py)?(?:_\d+)?(?:\.xml)?\Z")
 
 
+_SUITE_TESTS = Path(__file__).with_name("suite-tests.txt")
+"""A line for each module; below it, indented, one for each class: its name, and those of its tests, inherited ones too.
+
+``test_x*`` stands for all that ddt makes of ``test_x``."""
+
+_NO_CLASS = "-"
 _SUITES_PACKAGE = "integration"
 
 
@@ -51,6 +57,39 @@ def suite_modules() -> dict[str, tuple[str, ...]]:
             module = test.partition("::")[0]
             modules[PurePosixPath(module).stem].add(module)
     return {stem: tuple(sorted(found)) for stem, found in modules.items()}
+
+
+@cache
+def _suite_tests() -> dict[str, dict[str, tuple[str, ...]]]:
+    """By the modules of CloudStack's own suites and the names of their tests, the classes that have such a test."""
+    modules: dict[str, dict[str, list[str]]] = {}
+    for line in _SUITE_TESTS.read_text(encoding="utf-8").splitlines():
+        first, *tests = line.lstrip(" ").split(" ")
+        if not line.startswith((" ", "#")):
+            classes = modules[first] = defaultdict(list)
+        for test in tests if line.startswith(" ") else ():
+            classes[test].append(first)
+    return {module: {test: tuple(has) for test, has in tests.items()} for module, tests in modules.items()}
+
+
+def place_of_test(module: str, test: str) -> Place:
+    """The place of a test that a report names without its class: the only one in CloudStack's own suites.
+
+    ``module`` is an id, or a file's name without its folder. Where no class has such a test, or several have, the place
+    is the module as it was given.
+    """
+    modules = [module] if "/" in module else suite_modules().get(PurePosixPath(module).stem, ())
+    found = [(each, name) for each in modules for name in _classes_with(each, test)]
+    if len(found) != 1 or found[0][1] == _NO_CLASS:
+        return Place(module)
+    return Place(*found[0], in_suites=True)
+
+
+def _classes_with(module: str, test: str) -> tuple[str, ...]:
+    tests = _suite_tests().get(module, {})
+    # ddt makes test_x_1_value of test_x.
+    made_of = (f"{test[: number.start()]}*" for number in re.finditer(r"_\d+(?=_|\Z)|\Z", test))
+    return next((tests[name] for name in (test, *made_of) if name in tests), ())
 
 
 def is_suite_module(module: str) -> bool:

@@ -226,7 +226,9 @@ class _Reading:
         named = {told.place.module for told in tests if told.place.module}
         module = named.pop() if len(named) == 1 else module
         for told in tests:
-            place = told.place if told.place.module else told.place._replace(module=module or UNKNOWN)
+            place = told.place
+            if not place.module:
+                place = naming.place_of_test(module or UNKNOWN, told.name)
             if place.module not in seen:
                 yield from evidence.told(told.name, place, told.result)
         self._digests.append(hashlib.sha256(text.encode("utf-8", "replace")).digest())

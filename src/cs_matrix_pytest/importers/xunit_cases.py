@@ -176,7 +176,13 @@ class CaseReader:
         decoder = self._decoder(first)
         chunk = first
         replaced = False
+        read = 0
         while chunk:
+            read += len(chunk)
+            if self._root is None and read > _LONGEST_TOKEN:
+                # As /dev/zero: nothing in it is wrong, for what XML cannot have is passed over.
+                size = _LONGEST_TOKEN // 1024 // 1024
+                raise NotASource(f"not an xunit file: its first {size} MiB have no element", file=self._name)
             text = decoder.decode(chunk)
             if not replaced and "\ufffd" in text and b"\xef\xbf\xbd" not in chunk:
                 replaced = True

@@ -17,6 +17,7 @@ from cs_matrix_pytest.matrix.attempts import AttemptFolder
 from cs_matrix_pytest.matrix.naming import module_id, split_nodeid, test_id
 from cs_matrix_pytest.matrix.plan import selection_record
 from cs_matrix_pytest.outcomes.features import find_catalogue, load_catalogue
+from cs_matrix_pytest.outcomes.known import account, find_known_failures, load_known_failures
 from cs_matrix_pytest.outcomes.messages import short
 from cs_matrix_pytest.outcomes.model import (
     Attempt,
@@ -41,12 +42,14 @@ class Recorder:
     """One run. Made before collection, so that a folder or catalogue that cannot be used is said first."""
 
     def __init__(self, session: MatrixSession, config: pytest.Config) -> None:
-        """Raises UserError: the report folder cannot be written, the features file is wrong."""
+        """Raises UserError: the report folder cannot be written, the features or known-failures file is wrong."""
         self._session = session
         self._config = config
         self._options = session.plan.options
         self.folder = prepare_folder(self._options.report)
         self.catalogue: FeatureCatalogue = load_catalogue(self._options.features or find_catalogue(config.rootpath))
+        # Found as the environments file is.
+        self._known = load_known_failures(next(filter(None, map(find_known_failures, self._options.search_from)), None))
         self._folder = AttemptFolder()
         self._writer: RecordWriter | None = None
         self._early: list[Untested] = []
@@ -137,13 +140,16 @@ class Recorder:
         from cs_matrix_pytest.outcomes.matrix import compute_matrix
         from cs_matrix_pytest.reports import write_reports
 
+        now = datetime.now(timezone.utc)
         matrix = compute_matrix(
             read_records([str(self.folder)]),
             self.catalogue,
-            generated=instant(datetime.now(timezone.utc)),
+            generated=instant(now),
             window=self._options.window,
             settle=self._options.settle,
         )
+        # An entry may be about what was not run yet.
+        matrix = account(matrix, self._known, now.date(), whole=False)
         write_reports(self.folder, matrix, xunit_unstable=self._options.xunit_unstable)
         self._config.hook.pytest_cs_report(matrix=matrix, folder=self.folder)
         return matrix

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from cs_matrix_pytest.outcomes.classify import SETTLE, feature_outcome
 from cs_matrix_pytest.outcomes.features import Feature
@@ -100,18 +99,14 @@ class Comparison:
         return sum(change.news in wanted and change.known is None for change in self.changes)
 
 
-class _Unit(NamedTuple):
-    """What is compared with its like on the other side."""
+_Unit = tuple[str, str, str]
+"""Level, test and place: what is compared with its like on the other side."""
 
-    level: str
-    test: str
-    place: str
+_Seen = tuple[str, Evidence]
+"""Feature and evidence. Plain tuples: there are many, and the garbage collector soon passes over those of plain texts."""
 
 
-class _Seen(NamedTuple):
-    feature: str
-    evidence: Evidence
-
+_UNSEEN: tuple[str, None] = ("", None)
 
 _PLACES: Mapping[str, Callable[[Cell], str]] = {
     "context": lambda cell: cell.context,
@@ -139,30 +134,19 @@ def compare(
     earlier, later = _units(before, same), _units(after, same)
     changes: list[Change] = []
     compared: Counter[tuple[Outcome, Outcome]] = Counter()
-    for unit in sorted(earlier.keys() | later.keys()):
-        first, second = earlier.get(unit), later.get(unit)
-        was, now = (seen.evidence.outcome if seen else Outcome.UNTESTED for seen in (first, second))
+    for unit in earlier.keys() | later.keys():
+        (feature, first), (later_feature, second) = earlier.get(unit, _UNSEEN), later.get(unit, _UNSEEN)
+        was, now = (seen.outcome if seen else Outcome.UNTESTED for seen in (first, second))
         if Outcome.UNTESTED not in (was, now):
             compared[was, now] += 1
         news = _NEWS.get((was, now))
-        if news is None or (was is Outcome.UNSTABLE and second and not _settled(second.evidence, settle)):
+        if news is None or (was is Outcome.UNSTABLE and second and not _settled(second, settle)):
             continue
-        seen = second or first
-        assert seen is not None
-        changes.append(
-            Change(
-                news,
-                seen.feature,
-                unit.test,
-                unit.level,
-                unit.place,
-                first and first.evidence,
-                second and second.evidence,
-            )
-        )
+        level, test, place = unit
+        changes.append(Change(news, later_feature or feature, test, level, place, first, second))
     order = list(News)
-    tests = [{unit.test for unit in _tested(units)} for units in (earlier, later)]
-    places = [{unit.place for unit in _tested(units)} for units in (earlier, later)]
+    tests = [{test for _, test, _ in _tested(units)} for units in (earlier, later)]
+    places = [{place for *_, place in _tested(units)} for units in (earlier, later)]
     return Comparison(
         before=names[0],
         after=names[1],
@@ -183,21 +167,26 @@ def compare(
 
 def _units(matrix: Matrix, same: str) -> dict[_Unit, _Seen]:
     place_of = _PLACES[same]
-    found: dict[_Unit, list[_Seen]] = {}
+    found: dict[_Unit, _Seen] = {}
+    several: dict[_Unit, list[_Seen]] = {}
     for cell in matrix.cells:
         place = place_of(cell)
         for evidence in cell.total.evidence:
-            found.setdefault(_Unit(evidence.level, evidence.test, place), []).append(_Seen(cell.feature, evidence))
-    return {unit: _worst(seen) for unit, seen in found.items()}
+            unit, seen = (evidence.level, evidence.test, place), (cell.feature, evidence)
+            first = found.setdefault(unit, seen)
+            if first is not seen:
+                several.setdefault(unit, [first]).append(seen)
+    found.update((unit, _worst(seen)) for unit, seen in several.items())
+    return found
 
 
 def _worst(seen: list[_Seen]) -> _Seen:
-    outcome = feature_outcome(Counter(each.evidence.outcome for each in seen))
-    return next(each for each in seen if each.evidence.outcome is outcome)
+    outcome = feature_outcome(Counter(evidence.outcome for _, evidence in seen))
+    return next(each for each in seen if each[1].outcome is outcome)
 
 
 def _tested(units: Mapping[_Unit, _Seen]) -> Iterator[_Unit]:
-    return (unit for unit, seen in units.items() if seen.evidence.outcome is not Outcome.UNTESTED)
+    return (unit for unit, (_, evidence) in units.items() if evidence.outcome is not Outcome.UNTESTED)
 
 
 def _settled(evidence: Evidence, settle: int) -> bool:

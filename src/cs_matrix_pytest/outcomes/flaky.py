@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import NormalDist
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cs_matrix_pytest.environments.model import Context
 from cs_matrix_pytest.outcomes.classify import EXECUTED, SETTLE
 from cs_matrix_pytest.outcomes.matrix import UNKNOWN_VERSION
-from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun
+from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.outcomes.record import merge
 
 CONFIDENCE = 0.95
@@ -46,6 +46,9 @@ class Rate:
         return Rate(self.failures + other.failures, self.attempts + other.attempts, self.flips + other.flips)
 
 
+_NOTHING = Rate(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class FlakyTest:
     """A test with its rate overall, and by context (those where it was executed, the flakiest first).
@@ -62,23 +65,36 @@ class FlakyTest:
     last: str
 
 
-class _Subject(NamedTuple):
-    level: str
+class Seen(NamedTuple):
+    """An executed attempt, and the product that it met: a commit, or a run where the commit is not known.
+
+    ``signature`` and ``started`` (as in `Attempt`) are asked for only where it failed.
+    """
+
+    passed: bool
+    product: Hashable
+    signature: str | None
+    started: str
+
+
+Series = tuple[str, Sequence[Seen]]
+"""A context, and the attempts of one test in one environment of it at one ACS version, oldest first."""
+
+
+class Tried(NamedTuple):
+    """All that was executed of one test (or class, or module, by its ``level``).
+
+    ``steady`` may have some of it in numbers: by context, the attempts in series in which all passed. Series in which
+    all failed may be left out: they are no evidence, and do not count.
+    """
+
     test: str
+    level: str
+    series: Sequence[Series]
+    steady: Mapping[str, int] = {}
 
 
-class _Seen(NamedTuple):
-    """An executed attempt, and the product that it met: a commit, or a run where the commit is not known."""
-
-    attempt: Attempt
-    product: tuple[str, bool]
-
-    @property
-    def passed(self) -> bool:
-        return self.attempt.outcome is AttemptOutcome.PASSED
-
-
-_Stretch = list[_Seen]
+_Stretch = list[Seen]
 
 
 def wilson(failures: int, attempts: int) -> tuple[float, float]:
@@ -105,60 +121,83 @@ def rank(records: Iterable[RecordedRun], *, minimum: int = MINIMUM, settle: int 
     count but those that failed because the product was broken: where the answer changed and both answers held for
     ``settle`` attempts, the series is cut, and a part in which everything failed is a break.
     """
-    series: dict[_Subject, dict[tuple[str, str, str], list[_Seen]]] = defaultdict(lambda: defaultdict(list))
+    return ranked(_tried(records), minimum=minimum, settle=settle)
+
+
+def ranked(tried: Iterable[Tried], *, minimum: int = MINIMUM, settle: int = SETTLE) -> tuple[FlakyTest, ...]:
+    """`rank`, of each test what was tried; of those that are not flaky nothing is kept."""
+    found = (_flaky(each, settle) for each in tried)
+    flaky = [each for each in found if each is not None and each.total.attempts >= minimum]
+    return tuple(sorted(flaky, key=lambda each: (-each.total.interval[0], -each.total.value, each.test, each.level)))
+
+
+def _tried(records: Iterable[RecordedRun]) -> Iterator[Tried]:
+    met: dict[tuple[str, str], dict[tuple[str, str, str], list[tuple[str, tuple[str, bool], Attempt]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for record in merge(records):
         run = record.run
         for attempt in record.attempts:
             if attempt.outcome not in EXECUTED:
                 continue
-            seen = run.environments[attempt.environment]
-            product = (seen.acs_commit, True) if seen.acs_commit else (run.run, False)
-            place = Context.from_dict(seen.context).key, f"{run.lab}/{attempt.environment}"
-            key = (*place, seen.acs_version or UNKNOWN_VERSION)
-            series[_Subject(attempt.level, attempt.test)][key].append(_Seen(attempt, product))
-    found = (_flaky(subject, parts, settle) for subject, parts in series.items())
-    ranked = [each for each in found if each is not None and each.total.attempts >= minimum]
-    return tuple(sorted(ranked, key=lambda each: (-each.total.interval[0], -each.total.value, each.test, each.level)))
+            environment = run.environments[attempt.environment]
+            context = Context.from_dict(environment.context).key
+            place = context, f"{run.lab}/{attempt.environment}", environment.acs_version or UNKNOWN_VERSION
+            product = product_of(run, environment)
+            met[attempt.test, attempt.level][place].append((attempt.started.rstrip("Z"), product, attempt))
+    for (test, level), places in met.items():
+        yield Tried(test, level, [(context, _by_age(attempts)) for (context, _, _), attempts in places.items()])
 
 
-def _flaky(subject: _Subject, parts: dict[tuple[str, str, str], list[_Seen]], settle: int) -> FlakyTest | None:
-    series = [(context, _stretches(_by_product(attempts))) for (context, _, _), attempts in parts.items()]
+def product_of(run: Run, environment: RunEnvironment) -> tuple[str, bool]:
+    """What the attempts of a run met in an environment. Of one moment the lesser counts as older."""
+    return (environment.acs_commit, True) if environment.acs_commit else (run.run, False)
+
+
+def _by_age(attempts: Iterable[tuple[str, tuple[str, bool], Attempt]]) -> list[Seen]:
+    return [
+        Seen(attempt.outcome is AttemptOutcome.PASSED, product, attempt.signature, attempt.started)
+        for _, product, attempt in sorted(attempts, key=lambda each: each[:2])
+    ]
+
+
+def _flaky(tried: Tried, settle: int) -> FlakyTest | None:
+    series = [(context, _stretches(_by_product(attempts))) for context, attempts in tried.series]
     if not _is_evidence([stretches for _, stretches in series], settle):
         return None
-    by_context: dict[str, Rate] = defaultdict(lambda: Rate(0, 0, 0))
-    failures: list[Attempt] = []
+    by_context = {context: Rate(0, attempts, 0) for context, attempts in tried.steady.items()}
+    failures: list[Seen] = []
     for context, stretches in series:
         for period in _periods(stretches, settle):
-            by_context[context] += _rate(period)
-            failures += [seen.attempt for seen in period if not seen.passed]
+            by_context[context] = by_context.get(context, _NOTHING) + _rate(period)
+            failures += [seen for seen in period if not seen.passed]
     contexts = sorted(by_context.items(), key=lambda item: (-item[1].interval[0], -item[1].value, item[0]))
     signatures = Counter(each.signature for each in failures if each.signature)
     return FlakyTest(
-        test=subject.test,
-        level=subject.level,
-        total=sum(by_context.values(), Rate(0, 0, 0)),
+        test=tried.test,
+        level=tried.level,
+        total=sum(by_context.values(), _NOTHING),
         contexts=tuple(contexts),
         signatures=tuple(sorted(signatures.items(), key=lambda item: (-item[1], item[0]))),
         last=max((each.started for each in failures), default=""),
     )
 
 
-def _by_product(attempts: Iterable[_Seen]) -> list[_Seen]:
-    """Oldest first, with the attempts of one product together: commits may have been tested in turns."""
-    by_age = sorted(attempts, key=lambda seen: (seen.attempt.started.rstrip("Z"), seen.product))
-    products: dict[tuple[str, bool], list[_Seen]] = {}
-    for seen in by_age:
+def _by_product(attempts: Iterable[Seen]) -> list[Seen]:
+    """The attempts of one product together, products by their first: commits may have been tested in turns."""
+    products: dict[Hashable, list[Seen]] = {}
+    for seen in attempts:
         products.setdefault(seen.product, []).append(seen)
     return [seen for same in products.values() for seen in same]
 
 
-def _stretches(series: Iterable[_Seen]) -> list[_Stretch]:
+def _stretches(series: Iterable[Seen]) -> list[_Stretch]:
     """The series as stretches of equal answers."""
     return [list(same) for _, same in groupby(series, key=lambda seen: seen.passed)]
 
 
 def _is_evidence(series: Iterable[Sequence[_Stretch]], settle: int) -> bool:
-    occasions: set[tuple[str, bool]] = set()
+    occasions: set[Hashable] = set()
     for stretches in series:
         if any(_one_product(*pair) for pair in pairwise(stretches)):
             return True

@@ -51,26 +51,28 @@ class Side:
     def __str__(self) -> str:
         return f"{self.kind} {self.value}"
 
+    def run(self, run: Run) -> Run | None:
+        """The run with only the environments that are on this side; None where none is."""
+        names = KINDS[self.kind].names
+        environments = {
+            name: seen
+            for name, seen in run.environments.items()
+            if any(_fits(self.value, each) for each in names(run, name, seen))
+        }
+        return replace(run, environments=environments) if environments else None
+
     def part(self, records: Iterable[RecordedRun]) -> tuple[RecordedRun, ...]:
         """What of the records is on this side; runs with nothing on it are left out."""
-        names = KINDS[self.kind].names
-        parts: list[RecordedRun] = []
-        for record in records:
-            environments = {
-                name: seen
-                for name, seen in record.run.environments.items()
-                if any(_fits(self.value, each) for each in names(record.run, name, seen))
-            }
-            if environments:
-                parts.append(
-                    replace(
-                        record,
-                        run=replace(record.run, environments=environments),
-                        attempts=tuple(each for each in record.attempts if each.environment in environments),
-                        untested=tuple(each for each in record.untested if each.environment in environments),
-                    )
-                )
-        return tuple(parts)
+        return tuple(
+            replace(
+                record,
+                run=run,
+                attempts=tuple(each for each in record.attempts if each.environment in run.environments),
+                untested=tuple(each for each in record.untested if each.environment in run.environments),
+            )
+            for record in records
+            if (run := self.run(record.run))
+        )
 
 
 def comparable(before: Side, after: Side) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.outcomes.compare import Change, Comparison, News
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = "cs-comparison/1"
+SCHEMA_FILE = Path(__file__).with_name("cs-comparison.schema.json")
 
 _TITLES = {
     News.NEWLY_FAILING: "Newly failing",
@@ -146,9 +148,30 @@ def _fitted(lines: Sequence[str]) -> str:
     return "\n".join(kept) + "\n"
 
 
-def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """The comparison in the shape of ``cs-comparison/1``: docs/comparing.md has it."""
-    compared = sum(comparison.compared.values())
+def render_json(comparison: Comparison) -> str:
+    """The comparison as JSON text (``cs-comparison/1``, SCHEMA_FILE), ASCII only, a line for each test."""
+    return "".join(_json_pieces(comparison))
+
+
+def _json_pieces(comparison: Comparison) -> Iterator[str]:
+    # News may be as many as tests times contexts: more than there is memory for as one tree of dictionaries.
+    yield "{"
+    for key, value in _head(comparison).items():
+        yield f"\n {json.dumps(key)}: {json.dumps(value)},"
+    yield '\n "news": ['
+    between = ""
+    for section in _sections(comparison):
+        for entry in section.entries:
+            news = section.news or entry.changes[0].news
+            yield f'{between}\n  {json.dumps(_entry_head(news, entry))[:-1]}, "tests": ['
+            yield ",".join(f"\n   {json.dumps(_change_dict(change))}" for change in entry.changes)
+            yield "]}"
+            between = ","
+    yield "]\n}\n"
+
+
+def _head(comparison: Comparison) -> dict[str, Any]:
+    """All but the news."""
     return {
         "schema": SCHEMA,
         "before": comparison.before,
@@ -160,43 +183,33 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
             "only_before": list(comparison.places_before),
             "only_after": list(comparison.places_after),
         },
-        "compared": compared,
+        "compared": sum(comparison.compared.values()),
         "still": {outcome.value: comparison.compared.get((outcome, outcome), 0) for outcome in _STILL},
         "counts": {news.value: comparison.counts([news]) for news in News},
         "known": sum(change.known is not None for change in comparison.changes),
-        "news": [
-            _entry_dict(section.news or entry.changes[0].news, entry)
-            for section in _sections(comparison)
-            for entry in section.entries
-        ],
         "warnings": list(comparison.warnings),
     }
 
 
-def render_json(comparison: Comparison) -> str:
-    """`as_dict` as JSON text, ASCII only, ending in a newline."""
-    return json.dumps(as_dict(comparison), indent=1) + "\n"
-
-
-def _entry_dict(news: News, entry: _Entry) -> dict[str, Any]:
+def _entry_head(news: News, entry: _Entry) -> dict[str, Any]:
     evidence = entry.changes[0].evidence
     optional = {"signature": evidence.signature, "message": evidence.message}
     return {
         "news": news.value,
         "cause": entry.cause,
         **{key: value for key, value in optional.items() if value is not None and news in _BY_CAUSE},
-        "tests": [
-            {
-                "test": change.test,
-                "level": change.level,
-                "feature": change.feature,
-                "place": change.place,
-                "before": _verdict_dict(change.before),
-                "after": _verdict_dict(change.after),
-                **({"known": change.known} if change.known else {}),
-            }
-            for change in entry.changes
-        ],
+    }
+
+
+def _change_dict(change: Change) -> dict[str, Any]:
+    return {
+        "test": change.test,
+        "level": change.level,
+        "feature": change.feature,
+        "place": change.place,
+        "before": _verdict_dict(change.before),
+        "after": _verdict_dict(change.after),
+        **({"known": change.known} if change.known else {}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.outcomes.flaky import CONFIDENCE, FlakyTest, Rate
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = "cs-flaky/1"
+SCHEMA_FILE = Path(__file__).with_name("cs-flaky.schema.json")
 
 _SHOWN_CONTEXTS = 5
 _SHOWN_MESSAGE = 160
@@ -67,7 +69,7 @@ def said(rate: Rate) -> str:
 
 
 def as_dict(tests: Sequence[FlakyTest], count: int) -> dict[str, Any]:
-    """The ranking in the shape of ``cs-flaky/1``: docs/comparing.md has it."""
+    """The ranking in the shape of ``cs-flaky/1``: SCHEMA_FILE has it."""
     return {
         "schema": SCHEMA,
         "confidence": CONFIDENCE,

@@ -49,11 +49,13 @@ OWNER_NAMED = frozenset(
         "createVPC",
         "createVolume",
         "deployVirtualMachine",
+        "deployVnfAppliance",
         "getUploadParamsForIso",
         "getUploadParamsForTemplate",
         "getUploadParamsForVolume",
         "registerIso",
         "registerTemplate",
+        "registerVnfTemplate",
         "registerUserData",
         "uploadVolume",
     ]
@@ -141,6 +143,7 @@ def check_command(cloud: Cloud, caller: Caller, command: Command, raw: Mapping[s
         raise UnsupportedCommand(
             f"The API [{command.name}] does not exist or is not available for the account {caller.account.name}."
         )
+    cloud.throttling.check(caller.account)
     if caller.account.type in (AccountType.ADMIN, AccountType.DOMAIN_ADMIN):
         return
     project = cloud.store.table(Project).get(

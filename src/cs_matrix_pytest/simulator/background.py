@@ -23,11 +23,12 @@ class BackgroundTask(Resource):
 
     name: str
     seconds: float
-    look: Look
+    look: Callable[..., bool]
+    """A `Look`."""
 
 
 def keep_looking(cloud: Cloud, name: str, seconds: float, look: Look) -> None:
-    """Have ``look`` called every ``seconds`` from now on, once under each name."""
+    """Have ``look``, which is declared with `clock.timed`, called every ``seconds`` from now on, once under each name."""
     if cloud.store.table(BackgroundTask).first(name=name) is None:
         task = cloud.store.add(BackgroundTask(name=name, seconds=seconds, look=look))
         _wait(cloud, task, cloud.clock.now())
@@ -37,6 +38,12 @@ def _wait(cloud: Cloud, task: BackgroundTask, last: float) -> None:
     # From when it was due, not from when somebody came by: on the wall clock, looks that were missed are made up.
     due = last + task.seconds
     cloud.clock.call_at(due, _run, cloud, task, due)
+
+
+def resume(cloud: Cloud) -> None:
+    """Go on with the tasks of a state that was loaded; the looks that were missed are not made up."""
+    for task in cloud.store.table(BackgroundTask):
+        _wait(cloud, task, cloud.clock.now())
 
 
 def _run(cloud: Cloud, task: BackgroundTask, due: float) -> None:

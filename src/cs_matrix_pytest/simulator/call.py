@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.metadata import Command
 from cs_matrix_pytest.simulator.models.iam import Account, User
 from cs_matrix_pytest.simulator.parameters import NO_ID, UnknownNumber, map_entries, plain_map, shown_name
@@ -73,24 +73,32 @@ class Call:
         """A boolean parameter."""
         return bool(self.get(name, default))
 
-    def maybe(self, kind: type[R], name: str) -> R | None:
+    def maybe(
+        self, kind: type[R], name: str, *, missing: str = "", error: type[ApiError] = InvalidParameterValue
+    ) -> R | None:
         """The live resource that an id parameter names, None where it is absent or -1.
 
-        Raises InvalidParameterValue where what it names is gone, or is of another class.
+        Raises ``error`` where what it names is gone, or is of another class; ``missing`` is its text, ``{}`` in it the
+        internal number.
         """
         value = self.params.get(name)
         if value is None or value == NO_ID:
             return None
         if isinstance(value, kind) and value in self.cloud.store:
             return value
+        if missing:
+            raise error(missing.format(getattr(value, "number", value)))
         shown = value.number if isinstance(value, UnknownNumber) else getattr(value, "id", value)
-        raise InvalidParameterValue(f"Unable to find {kind.label} by id {shown}")
+        raise error(f"Unable to find {kind.label} by id {shown}")
 
-    def one(self, kind: type[R], name: str = "id") -> R:
-        """The live resource that an id parameter must name."""
-        found = self.maybe(kind, name)
+    def one(
+        self, kind: type[R], name: str = "id", *, missing: str = "", error: type[ApiError] = InvalidParameterValue
+    ) -> R:
+        """The live resource that an id parameter must name; ``missing`` and ``error`` as for `maybe`."""
+        found = self.maybe(kind, name, missing=missing, error=error)
         if found is None:
-            raise InvalidParameterValue(f"Unable to find {kind.label} by id {self.raw.get(name, '')}")
+            given = self.raw.get(name, "null" if missing else "")
+            raise error(missing.format(given) if missing else f"Unable to find {kind.label} by id {given}")
         return found
 
     def many(self, kind: type[R], name: str) -> list[R]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,12 @@ from cs_matrix_pytest.simulator.errors import (
     InternalError,
     ParameterError,
     ResourceUnavailable,
+    ServiceUnavailable,
     UnsupportedCommand,
+    error_body,
 )
 from cs_matrix_pytest.simulator.events import Events
+from cs_matrix_pytest.simulator.extension_scripts import ExtensionScripts
 from cs_matrix_pytest.simulator.faults import Faults
 from cs_matrix_pytest.simulator.hypervisors import api_name
 from cs_matrix_pytest.simulator.limits import Limits
@@ -32,6 +35,8 @@ from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.parameters import parse
 from cs_matrix_pytest.simulator.registry import Answer, Creator, Handler, Listing, Registry, Success
 from cs_matrix_pytest.simulator.store import Resource, Store, new_uuid
+from cs_matrix_pytest.simulator.throttling import Throttling
+from cs_matrix_pytest.simulator.wire.authentication import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +76,16 @@ class Cloud:
         self.limits = Limits(self)
         self.faults = Faults({})
         self.lock = threading.RLock()
+        self.throttling = Throttling(self)
+        self.sessions = Sessions()
         self.management_server_id = new_uuid()
+        self.identifier = new_uuid()
+        """What getCloudIdentifier tells apart installations by."""
+        self.extension_scripts = ExtensionScripts()
+        self.takes_jobs = True
+        """False while this management server prepares to be maintained or shut down."""
+        self.when_exiting: list[Callable[[], object]] = []
+        """What closes the server's ports when it is shut down."""
         self.system_user: User
         self.admin_user: User
         fresh = load_fresh_install()
@@ -91,6 +105,12 @@ class Cloud:
     def order_faults(self, faults: Mapping[str, Fault]) -> None:
         """Have commands misbehave from now on."""
         self.faults = Faults(faults)
+
+    def exit(self) -> None:
+        """End this server: nobody is answered any more."""
+        for close in self.when_exiting:
+            # Who brought it about may be a request that is still to be answered.
+            threading.Thread(target=close, name="cloudstack:exit", daemon=True).start()
 
     def execute(self, caller: Caller, name: str, raw: Mapping[str, str]) -> tuple[int, str, dict[str, Any]]:
         """Run one command: (HTTP status, the key that wraps the answer, the answer's body).
@@ -122,7 +142,7 @@ class Cloud:
         raw = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in params.items()}
         status, _, body = self.execute(caller or self.system_caller, name, raw)
         if status != 200:
-            raise ApiError(body["errortext"], code=body["errorcode"], cs_code=body["cserrorcode"])
+            raise ApiError(body.get("errortext", ""), code=body["errorcode"], cs_code=body["cserrorcode"])
         if "jobid" in body and name != "queryAsyncJobResult":
             body = self.run("queryAsyncJobResult", caller, jobid=body["jobid"])["jobresult"]
             if "errorcode" in body:
@@ -131,8 +151,12 @@ class Cloud:
 
     def _run(self, caller: Caller, command: Command, raw: Mapping[str, str]) -> dict[str, Any]:
         access.check_command(self, caller, command, raw)
+        if command.is_async and not self.takes_jobs:
+            raise ServiceUnavailable(
+                "Maintenance or Shutdown has been initiated on this management server. Can not accept new jobs"
+            )
         check_characters(raw)
-        params = parse(command, raw, self.find)
+        params = parse(command, raw, self.find, caller.account.role_type)
         call = Call(self, command, caller, params, {key.lower(): value for key, value in raw.items()})
         self._check_access(call)
         if command.lists:
@@ -190,12 +214,14 @@ class Cloud:
 
     def _check_access(self, call: Call) -> None:
         """As ParamProcessWorker.doAccessChecks: the owner of what ``id`` names, then each resource by its own rules."""
+        for check in self.registry.checks.get(call.command.name, ()):
+            check(call)
         for name, value in call.params.items():
             wanted = call.command.params[name].acl
             if wanted is None:
                 continue
             for resource in value if isinstance(value, list) else [value]:
-                if not isinstance(resource, Resource):
+                if not isinstance(resource, Resource) or resource not in self.store:
                     continue
                 if name == "id" and isinstance(resource, Owned) and resource.account is not self.system_account:
                     access.check_access(self, call.account, resource.account)
@@ -204,6 +230,10 @@ class Cloud:
     def find(self, entities: Sequence[str], id: str) -> Resource | None:
         """The resource that one of these response classes names by a uuid or an internal number, removed ones too."""
         for entity in entities:
+            finder = self.registry.finders.get(entity)
+            known = finder(self, id) if finder is not None else None
+            if known is not None:
+                return known
             for kind in self.registry.kinds.get(entity, ()):
                 table = self.store.table(kind)
                 found = table.by_number(int(id)) if id.isdecimal() else table.get(id, removed=True)
@@ -214,10 +244,18 @@ class Cloud:
     def view(self, resource: Resource, call: Call) -> dict[str, Any]:
         """A resource as an answer of this command shows it: declared fields that have a value."""
         shown = self.registry.view_of(type(resource))(resource, call)
+        shown |= self.additions(resource, call)
         declared = call.command.response
         return {
             name: value for name, value in shown.items() if value is not None and (not declared or name in declared)
         }
+
+    def additions(self, resource: Resource, call: Call) -> dict[str, Any]:
+        """What families other than its own add to what a resource shows."""
+        added: dict[str, Any] = {}
+        for addition in self.registry.additions:
+            added |= addition(resource, call)
+        return added
 
     def body_of(self, call: Call, answer: Answer) -> dict[str, Any]:
         """A handler's answer as the body inside the envelope (or inside ``jobresult``)."""
@@ -260,8 +298,3 @@ def check_characters(raw: Mapping[str, str]) -> None:
             raise ParameterError(
                 f"Received value containing illegal ASCII non-printable characters for parameter {name}"
             )
-
-
-def error_body(error: ApiError) -> dict[str, Any]:
-    """An error as the API answers it."""
-    return {"uuidList": [], "errorcode": error.code, "cserrorcode": error.cs_code, "errortext": error.text}

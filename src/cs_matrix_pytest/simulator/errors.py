@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 
 class ApiError(Exception):
     """An error that the API answers. ``code`` is the HTTP status and ``errorcode``."""
@@ -16,6 +20,16 @@ class ApiError(Exception):
             self.code = code
         if cs_code is not None:
             self.cs_code = cs_code
+
+
+@contextmanager
+def as_internal_errors() -> Iterator[None]:
+    """Whatever the API would answer for what goes wrong inside is an internal error of the command, as of those whose
+    ``execute`` catches every exception."""
+    try:
+        yield
+    except ApiError as error:
+        raise ApiError(error.text) from None
 
 
 class ParameterError(ApiError):
@@ -69,8 +83,20 @@ class ResourceUnavailable(ApiError):
     code = 534
 
 
+class ServiceUnavailable(ApiError):
+    """This management server takes no more of it (SERVICE_UNAVAILABLE)."""
+
+    code = 503
+
+
 class InternalError(ApiError):
     """CloudRuntimeException and other unexpected errors (INTERNAL_ERROR)."""
 
     code = 530
     cs_code = 4250
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """An error as the API answers it; one that has nothing to say has no text."""
+    body: dict[str, Any] = {"uuidList": [], "errorcode": error.code, "cserrorcode": error.cs_code}
+    return body | ({"errortext": error.text} if error.text else {})

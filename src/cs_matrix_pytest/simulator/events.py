@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cs_matrix_pytest.simulator.models.iam import Account, Owned
+from cs_matrix_pytest.simulator.errors import InternalError
+from cs_matrix_pytest.simulator.models.iam import Account, Owned, User
 from cs_matrix_pytest.simulator.models.jobs import FAILED, Event, Job
+from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.store import Resource
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ SYNC_EVENTS = {
     "deleteNetworkOffering": ("NETWORK.OFFERING.DELETE", "deleting network offering"),
     "createNetwork": ("NETWORK.CREATE", "creating network"),
     "registerTemplate": ("TEMPLATE.CREATE", "creating Template"),
+    "registerVnfTemplate": ("TEMPLATE.CREATE", "creating Template"),
     "updateTemplate": ("TEMPLATE.UPDATE", "updating Template"),
+    "updateVnfTemplate": ("TEMPLATE.UPDATE", "updating Template"),
     "registerIso": ("ISO.CREATE", "creating ISO"),
     "updateIso": ("ISO.UPDATE", "updating ISO"),
     "createSSHKeyPair": ("REGISTER.SSH.KEYPAIR", "creating SSH keypair"),
@@ -73,10 +77,126 @@ SYNC_EVENTS = {
     "createProjectRolePermission": ("PROJECT.ROLE.PERMISSION.CREATE", "Creating Project Role Permission"),
     "updateProjectRolePermission": ("PROJECT.ROLE.PERMISSION.UPDATE", "updating Project Role Permission order"),
     "deleteProjectRolePermission": ("PROJECT.ROLE.PERMISSION.DELETE", "deleting Project Role Permission"),
+    "cloneServiceOffering": ("SERVICE.OFFERING.CLONE", "cloning service offering"),
+    "cloneDiskOffering": ("DISK.OFFERING.CLONE", "cloning disk offering"),
+    "cloneNetworkOffering": ("NETWORK.OFFERING.CLONE", "cloning network offering"),
+    "uploadResourceIcon": ("UPLOAD.RESOURCE.ICON", "uploading resource icon"),
+    "deleteResourceIcon": ("DELETE.RESOURCE.ICON", "deleting resource icon"),
+    "createGuiTheme": ("GUI.THEME.CREATE", "Creating GUI theme"),
+    "updateGuiTheme": ("GUI.THEME.UPDATE", "Updating GUI theme"),
+    "removeGuiTheme": ("GUI.THEME.REMOVE", "Removing GUI theme"),
+    "createASNRange": ("AS.RANGE.CREATE", "AS Range creation"),
+    "deleteASNRange": ("AS.RANGE.DELETE", "Deleting AS Range"),
+    "releaseASNumber": ("AS.NUMBER.RELEASE", "Releasing AS Number"),
+    "registerCniConfiguration": ("REGISTER.CNI.CONFIG", "registering CNI configuration"),
+    "deleteCniConfiguration": ("DELETE.CNI.CONFIG", "CNI Configuration deletion"),
+    "addBackupRepository": ("BACKUP.REPOSITORY.ADD", "add backup repository"),
+    "updateBackupRepository": ("BACKUP.REPOSITORY.UPDATE", "update backup repository"),
     "addAnnotation": ("ANNOTATION.CREATE", "creating an annotation on an entity"),
     "removeAnnotation": ("ANNOTATION.REMOVE", "removing an annotation on an entity"),
+    "createKMSKey": ("KMS.KEY.CREATE", "creating user KMS key"),
+    "updateKMSKey": ("KMS.KEY.UPDATE", "updating KMS Key"),
+    "createHSMProfile": ("HSM.PROFILE.CREATE", "Adding HSM profile"),
+    "updateHSMProfile": ("HSM.PROFILE.UPDATE", "Updating HSM profile"),
+    "deleteHSMProfile": ("HSM.PROFILE.DELETE", "Deleting HSM profile"),
+    "addObjectStoragePool": ("OBJECT.STORE.CREATE", "creating object storage"),
+    "updateObjectStoragePool": ("OBJECT.STORE.UPDATE", "update object storage"),
+    "deleteObjectStoragePool": ("OBJECT.STORE.DELETE", "deleting object storage"),
+    "updateBucket": ("BUCKET.UPDATE", "updating bucket"),
+    "deleteBucket": ("BUCKET.DELETE", "deleting bucket"),
+    "updateSharedFileSystem": ("SHAREDFS.UPDATE", "Updating Shared FileSystem"),
+    "recoverSharedFileSystem": ("SHAREDFS.RECOVER", "Recover Shared FileSystem"),
+    "addKubernetesSupportedVersion": ("KUBERNETES.VERSION.ADD", "Adding Kubernetes supported version"),
+    "updateKubernetesSupportedVersion": ("KUBERNETES.VERSION.UPDATE", "Updating Kubernetes supported version"),
+    "updateKubernetesClusterAffinityGroups": (
+        "KUBERNETES.CLUSTER.AFFINITY.UPDATE",
+        "updating Kubernetes cluster affinity groups",
+    ),
+    "prepareForMaintenance": ("MS.MAINTENANCE.PREPARE", "preparing for maintenance"),
+    "cancelMaintenance": ("MS.MAINTENANCE.CANCEL", "cancelling maintenance"),
+    "prepareForShutdown": ("MS.SHUTDOWN.PREPARE", "preparing for shutdown"),
+    "cancelShutdown": ("MS.SHUTDOWN.CANCEL", "cancelling shutdown"),
+    "triggerShutdown": ("MS.SHUTDOWN", "triggering shutdown"),
+    "removeManagementServer": ("MANAGEMENT.SERVER.REMOVE", "removing Management Server"),
 }
 """Event type and description by synchronous command (ActionEvent annotations); async ones have theirs in the metadata."""
+
+PLUGIN_EVENTS = {
+    "deleteKubernetesSupportedVersion": "KUBERNETES.VERSION.DELETE",
+    "createKubernetesCluster": "KUBERNETES.CLUSTER.CREATE",
+    "startKubernetesCluster": "KUBERNETES.CLUSTER.START",
+    "stopKubernetesCluster": "KUBERNETES.CLUSTER.STOP",
+    "deleteKubernetesCluster": "KUBERNETES.CLUSTER.DELETE",
+    "scaleKubernetesCluster": "KUBERNETES.CLUSTER.SCALE",
+    "upgradeKubernetesCluster": "KUBERNETES.CLUSTER.UPGRADE",
+    "addNodesToKubernetesCluster": "KUBERNETES.CLUSTER.NODES.ADD",
+    "removeNodesFromKubernetesCluster": "KUBERNETES.CLUSTER.NODES.REMOVE",
+    "rotateKMSKey": "KMS.KEY.ROTATE",
+    "migrateVolumesToKMS": "VOLUME.MIGRATE.TO.KMS",
+}
+"""Event types by asynchronous command, where the metadata have none: a plugin defines them, or a class of their own."""
+
+
+ABOUT = {
+    command: parameter
+    for parameter, commands in {
+        "id": """
+            addNodesToKubernetesCluster attachVolume cancelHostAsDegraded cancelHostMaintenance
+            cancelStorageMaintenance changeStoragePoolScope checkVolume copyIso copySnapshot copyTemplate
+            declareHostAsDegraded deleteAccount deleteAffinityGroup deleteDomain deleteIso deleteKMSKey
+            deleteKubernetesCluster deleteNetwork deleteNetworkACL deleteNetworkACLList deletePhysicalNetwork
+            deleteSnapshot deleteTemplate deleteVPC deleteVPCOffering deleteVnfTemplate deleteVpnCustomerGateway
+            destroyRouter destroySystemVm destroyVirtualMachine destroyVolume detachVolume disableAccount
+            enableStorageMaintenance executeClusterDrsPlan expungeVirtualMachine extractIso extractSnapshot
+            extractTemplate extractVolume prepareHostForMaintenance rebootRouter rebootSystemVm
+            rebootVirtualMachine reconnectHost releaseHostReservation removeNodesFromKubernetesCluster
+            resetPasswordForVirtualMachine resetSSHKeyForVirtualMachine resizeVolume restartNetwork restartVPC
+            revertSnapshot revokeSecurityGroupEgress revokeSecurityGroupIngress rotateKMSKey scaleVirtualMachine
+            startInternalLoadBalancerVM startRouter startSystemVm startVirtualMachine stopInternalLoadBalancerVM
+            stopNetScalerVpx stopRouter stopSystemVm stopVirtualMachine unmanageVirtualMachine unmanageVolume
+            updateIpAddress updateNetwork updateNetworkACLItem updateNetworkACLList updateVPC updateVPCOffering
+            updateVolume updateVpnCustomerGateway
+        """,
+        "virtualmachineid": """
+            addNicToVirtualMachine assignVirtualMachineToBackupOffering attachIso createBackup detachIso
+            migrateVirtualMachine migrateVirtualMachineWithVolume removeVirtualMachineFromBackupOffering
+            restoreVolumeFromBackupAndAttachToVM
+        """,
+        "hostid": """
+            changeOutOfBandManagementPassword disableOutOfBandManagementForHost enableOutOfBandManagementForHost
+            issueOutOfBandManagementPowerAction
+        """,
+        "projectid": """
+            addAccountToProject addUserToProject deleteAccountFromProject deleteUserFromProject
+        """,
+        "vmsnapshotid": """
+            deleteVMSnapshot revertToVMSnapshot
+        """,
+        "clusterid": """
+            disableOutOfBandManagementForCluster enableOutOfBandManagementForCluster
+        """,
+        "zoneid": """
+            disableOutOfBandManagementForZone enableOutOfBandManagementForZone
+        """,
+        "srcpool": """
+            migrateResourceToAnotherSecondaryStorage migrateSecondaryStorageData
+        """,
+        "volumeid": """
+            migrateVolume
+        """,
+        "publicipid": """
+            createRemoteAccessVpn deleteRemoteAccessVpn
+        """,
+        "networkid": """
+            createIpv6FirewallRule createRoutingFirewallRule
+        """,
+        "kmskeyid": """
+            migrateVolumesToKMS
+        """,
+    }.items()
+    for command in commands.split()
+}
+"""The parameter that names what an async command is about, by command (getApiResourceId): its events keep the number."""
 
 
 def in_words(command: str) -> str:
@@ -137,9 +257,30 @@ class Events:
             )
         )
 
+    def of_user(self, user: User, type: str, description: str) -> Event:
+        """Keep one event of a user that is no command's: a login, a logout."""
+        return self._cloud.store.add(
+            Event(
+                account=user.account,
+                user=user,
+                type=type,
+                description=description,
+                resource=user,
+                resource_kind="User",
+            )
+        )
+
     def started(self, call: Call, resource: Resource | None) -> None:
-        """The events of an async command that was queued: its resource created, the job scheduled and started."""
-        kind, what = call.command.event, in_words(call.command.name)
+        """The events of an async command that was queued: its resource created, the job scheduled and started.
+
+        Raises InternalError where they cannot be kept, as their resource's number would be -1.
+        """
+        if call.get(ABOUT.get(call.command.name, "")) == NO_ID:
+            raise InternalError(
+                "Unable to persist on DB, due to: Data truncation: Out of range value for column 'resource_id' at row 1"
+            )
+        kind = call.command.event or PLUGIN_EVENTS.get(call.command.name)
+        what = in_words(call.command.name)
         if kind is None:
             return
         states = [("Scheduled", what), ("Started", what)]
@@ -152,7 +293,8 @@ class Events:
     def finished(self, call: Call, job: Job | None = None) -> None:
         """The events of a command that ran, of its usage too: an error where its job failed."""
         self.usage.after(call, job)
-        kind, what = call.command.event, in_words(call.command.name)
+        kind = call.command.event or PLUGIN_EVENTS.get(call.command.name)
+        what = in_words(call.command.name)
         if job is None:
             kind, what = SYNC_EVENTS.get(call.command.name, (None, ""))
         if kind is None:

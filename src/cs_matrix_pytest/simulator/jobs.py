@@ -54,13 +54,14 @@ def submit(call: Call, resource: Resource | None, body: Body, fault: ApiError | 
     )
     call.job = cloud.store.add(job)
     if delay > 0:
-        cloud.clock.call_later(delay, _run, call, job, body, fault)
+        cloud.clock.call_later(delay, finish, call, job, body, fault)
     else:
-        _run(call, job, body, fault)
+        finish(call, job, body, fault)
     return job
 
 
-def _run(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
+def finish(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
+    """Do what a job is for, or have it fail; afterwards it has its result."""
     result: dict[str, Any]
     try:
         result = call.cloud.body_of(call, body(fault))

@@ -52,8 +52,9 @@ def unpack(raw: Mapping[str, str]) -> dict[str, Any]:
     return unpacked
 
 
-def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, Any]:
-    """The typed values of a request's parameters, by lower-case name; unknown ones are left out.
+def parse(command: Command, raw: Mapping[str, str], find: Finder, role: str = "Admin") -> dict[str, Any]:
+    """The typed values of a request's parameters, by lower-case name; left out is what is unknown, and what is not for
+    this type of role (BaseCmd.getParamFields).
 
     Ids become the `Resource` they name (or `UnknownNumber`, or ``NO_ID``). Raises `ParameterError` with the text of the
     real server.
@@ -67,7 +68,7 @@ def parse(command: Command, raw: Mapping[str, str], find: Finder) -> dict[str, A
     values: dict[str, Any] = {}
     for name, value in unpacked.items():
         known = command.params.get(name)
-        if known is not None:
+        if known is not None and role in (known.roles or [role]):
             # A map where none is wanted is its text, as Java writes it.
             shown = java_text(value) if isinstance(value, dict) and known.type not in MAPS else value
             values[name] = _value(command, known, shown, find)

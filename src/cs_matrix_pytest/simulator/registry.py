@@ -48,6 +48,8 @@ Creator = Callable[["Call"], Generator[Resource, None, Answer]]
 resource; the rest is the job. A job that fails, or is made to, is raised at the ``yield``."""
 
 View = Callable[[Any, "Call"], dict[str, Any]]
+Addition = Callable[[Any, "Call"], Mapping[str, Any]]
+"""Fields that one family adds to what any resource shows; empty for those that it has nothing to say of."""
 Filter = Callable[[Any, Any, "Call"], bool]
 
 
@@ -75,6 +77,12 @@ class ListSpec:
     newest_first: bool = False
 
 
+Check = Callable[["Call"], object]
+"""Raises where a command cannot even be accepted (its getEntityOwnerId throws, before a job is made of it)."""
+Finder = Callable[["Cloud", str], "Resource | None"]
+"""Finds a resource of one response class by its uuid or number where the tables alone do not know it."""
+
+
 @dataclass
 class Family:
     """The behaviour of one family of resources; `families.FAMILIES` lists them all."""
@@ -89,6 +97,33 @@ class Family:
     account_cleanup: list[Callable[[Cloud, Account], None]] = field(default_factory=list)
     domain_cleanup: list[Callable[[Cloud, Domain], None]] = field(default_factory=list)
     event_listeners: list[Callable[[Cloud, Event], object]] = field(default_factory=list)
+    additions: list[Addition] = field(default_factory=list)
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    finders: dict[str, Finder] = field(default_factory=dict)
+
+    def must_name(self, command: str, parameter: str, kind: type[Resource], refusal: str) -> None:
+        """Refuse a command at once, even an async one, where the resource that a parameter names is gone or of another
+        class; ``{}`` in ``refusal`` is its internal number."""
+        self.checks.setdefault(command, []).append(lambda call: call.maybe(kind, parameter, missing=refusal))
+
+    def before(self, *commands: str) -> Callable[[F], F]:
+        """Have ``function(call)`` refuse a command at once, even an async one, before its resources are looked at."""
+
+        def register(function: F) -> F:
+            for command in commands:
+                self.checks.setdefault(command, []).append(function)
+            return function
+
+        return register
+
+    def finder(self, entity: str) -> Callable[[F], F]:
+        """Have ``function(cloud, id)`` find what parameters of this response class name, before the tables are asked."""
+
+        def register(function: F) -> F:
+            self.finders[entity] = function
+            return function
+
+        return register
 
     def command(self, *names: str, object_name: str | None = None) -> Callable[[F], F]:
         """Handle these commands; ``object_name`` where the answer's key is not the metadata's."""
@@ -141,6 +176,11 @@ class Family:
         self.event_listeners.append(function)
         return function
 
+    def on_view(self, function: F) -> F:
+        """Have ``function(resource, call)`` add fields to whatever is shown (icons, what routed networks have)."""
+        self.additions.append(function)
+        return function
+
     def on_domain_removal(self, function: F) -> F:
         """Have ``function(cloud, domain)`` remove what was kept for a domain itself: shared networks, offerings of its
         own. Its accounts and sub-domains are gone by then."""
@@ -166,11 +206,17 @@ class Registry:
         self.lists: dict[str, ListSpec] = {}
         self.access: dict[type[Resource], Callable[..., None]] = {}
         self.kinds: dict[str, list[type[Resource]]] = {}
+        self.checks: dict[str, list[Check]] = {}
+        self.finders: dict[str, Finder] = {}
         self.event_listeners = [listener for family in self.families for listener in family.event_listeners]
+        self.additions = [addition for family in self.families for addition in family.additions]
         for family in self.families:
             _add(family.name, self.handlers, family.handlers)
             _add(family.name, self.views, family.views)
             _add(family.name, self.lists, family.lists)
+            for command, checks in family.checks.items():
+                self.checks.setdefault(command, []).extend(checks)
+            _add(family.name, self.finders, family.finders)
             self.object_names.update(family.object_names)
             self.access.update(family.access)
         for kind in self.views:

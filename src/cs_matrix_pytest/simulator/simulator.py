@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +14,8 @@ from cs_matrix_pytest.simulator.clock import Clock
 from cs_matrix_pytest.simulator.cloud import Cloud
 from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.sql.server import PASSWORD, USER, DatabasePort
+from cs_matrix_pytest.simulator.state import load
+from cs_matrix_pytest.simulator.state import save as write_state
 from cs_matrix_pytest.simulator.wire.server import ApiHandler, IntegrationHandler, Port
 
 LOOPBACK = "127.0.0.1"
@@ -35,12 +39,16 @@ class Simulator:
         networking: str = "advanced",
         faults: Mapping[str, Fault] | None = None,
         ready: bool = True,
+        state: Path | None = None,
         host: str = LOOPBACK,
         integration_port: int = 0,
         api_port: int | None = None,
         database_port: int | None = 0,
     ) -> None:
         """``ready`` builds a zone of ``networking`` with hosts of ``hypervisor``; without, it is a fresh install.
+
+        ``state`` is a file that `stop` saves the cloud's state to. Where it is there already it is loaded, in place of what
+        ``ready``, ``hypervisor`` and ``networking`` say. Raises UserError for a file that is no state, or cannot be one.
 
         Ports are opened by `start`; 0 takes one that is free, None the usual one or, where that is taken, any. The API's
         is the usual one by default, as suites write it into URLs.
@@ -49,7 +57,12 @@ class Simulator:
         self._host = host
         self._wanted = {"integration": integration_port, "api": api_port, "database": database_port}
         self._ports: dict[str, Port | DatabasePort] = {}
-        if ready:
+        self._stopping = threading.RLock()
+        self._state = state
+        self.was_loaded = state is not None and load(self.cloud, state)
+        """True where the state comes from the file."""
+        self.cloud.when_exiting.append(self.stop)
+        if ready and not self.was_loaded:
             from cs_matrix_pytest.simulator.ready import build_ready_zone
 
             build_ready_zone(self.cloud, networking)
@@ -80,7 +93,7 @@ class Simulator:
             for name, wanted in self._wanted.items():
                 self._ports[name] = self._open(name, wanted)
         except OSError:
-            self.stop()
+            self.stop(save=False)
             raise
         for port in self._ports.values():
             port.start()
@@ -92,10 +105,20 @@ class Simulator:
                 return self._open(name, USUAL_PORTS[name])
         return OPENERS[name](self.cloud, (self._host, wanted or 0))
 
-    def stop(self) -> None:
-        """Close the ports and every connection."""
-        while self._ports:
-            self._ports.popitem()[1].stop()
+    def stop(self, *, save: bool = True) -> None:
+        """Close the ports and every connection; where it was started, and has a file for its state, save that first of all
+        unless told otherwise. Raises UserError where it cannot be saved."""
+        # Whoever comes second (a shutdown by the API, and the end of the program) waits until the first has saved.
+        with self._stopping:
+            was_started = bool(self._ports)
+            while self._ports:
+                self._ports.popitem()[1].stop()
+            if was_started and save and self._state is not None:
+                self.save(self._state)
+
+    def save(self, path: Path) -> None:
+        """Write the state to a file, which ``state`` loads; name it ``.gz`` to have it compressed. Raises UserError."""
+        write_state(self.cloud, path)
 
     def __enter__(self) -> Simulator:
         return self.start()

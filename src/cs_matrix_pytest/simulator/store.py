@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, TypeVar
@@ -25,7 +24,7 @@ NOT_YET = datetime.min.replace(tzinfo=timezone.utc)
 class Resource:
     """Anything with an identity. The store sets ``number`` (the database's id), ``created`` and ``removed``.
 
-    A removed resource stays findable by its uuid, as CloudStack keeps removed rows, but is in no list.
+    A removed resource is in no list, but stays findable by its uuid where CloudStack keeps its row.
     """
 
     entities: ClassVar[tuple[str, ...]] = ()
@@ -34,6 +33,8 @@ class Resource:
     """What error texts call it."""
     resource_type: ClassVar[str] = ""
     """What tags, annotations and details call it (``UserVm``); empty where it can have none."""
+    leaves_row: ClassVar[bool] = True
+    """False where the server deletes the row of what is removed: nothing can name it any more."""
 
     id: str = field(default_factory=new_uuid)
     number: int = 0
@@ -54,7 +55,8 @@ class Table(Generic[R]):
     """All resources of one class, in order of creation."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+        self.last_number = 0
+        """The number that was given out last."""
         self._live: dict[str, R] = {}
         self._by_number: dict[int, R] = {}
         self._removed: dict[str, R] = {}
@@ -63,7 +65,8 @@ class Table(Generic[R]):
     def add(self, resource: R) -> R:
         """Keep a new resource; it gets the next number."""
         if not resource.number:
-            resource.number = next(self._numbers)
+            self.last_number += 1
+            resource.number = self.last_number
         self._live[resource.id] = resource
         self._by_number[resource.number] = resource
         self._indexes.clear()
@@ -82,10 +85,23 @@ class Table(Generic[R]):
         self._by_number.pop(resource.number, None)
         self._indexes.clear()
 
+    def restore(self, live: Iterable[R], removed: Iterable[R], last_number: int) -> None:
+        """Hold these resources, and no others, in these orders."""
+        self._live = {row.id: row for row in live}
+        self._removed = {row.id: row for row in removed}
+        rows = sorted((*self._removed.values(), *self._live.values()), key=lambda row: row.number)
+        self._by_number = {row.number: row for row in rows}
+        self._indexes.clear()
+        self.last_number = last_number
+
     def get(self, id: str, *, removed: bool = False) -> R | None:
         """The resource of this uuid."""
         found = self._live.get(id)
         return self._removed.get(id) if found is None and removed else found
+
+    def removed(self) -> list[R]:
+        """The removed resources whose rows are still there, in the order that they were removed."""
+        return list(self._removed.values())
 
     def by(self, attribute: str, value: Any) -> R | None:
         """The live resource whose ``attribute``, unique and never changed in place, has this value; found by an index."""
@@ -141,6 +157,15 @@ class Store:
             table = self._tables[kind] = Table()
         return table
 
+    @property
+    def kinds(self) -> list[type[Resource]]:
+        """The classes that have a table."""
+        return list(self._tables)
+
+    def clear(self) -> None:
+        """Hold nothing, as if nothing had ever been held."""
+        self._tables.clear()
+
     def add(self, resource: R) -> R:
         """Keep a new resource in its class's table, created now."""
         if resource.created is NOT_YET:
@@ -150,7 +175,8 @@ class Store:
     def remove(self, resource: Resource) -> None:
         """Remove a resource now."""
         resource.removed = self._clock.datetime()
-        self.table(type(resource)).remove(resource)
+        table = self.table(type(resource))
+        (table.remove if resource.leaves_row else table.forget)(resource)
 
     def forget(self, resource: Resource) -> None:
         """Remove a resource without trace, where CloudStack deletes the row instead of marking it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -183,3 +184,161 @@ def _signed(
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     return builder.sign(key, _digest(terms))
+
+
+PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+def check_pair(
+    certificate: str,
+    private_key: str,
+    password: str | None,
+    chain: str | None,
+    *,
+    now: datetime.datetime,
+    revocation: bool,
+) -> str:
+    """The fingerprint of a PEM certificate that goes with a private key and comes from its chain (CertServiceImpl).
+
+    Raises InternalError with the server's text, which is empty where it only stumbles.
+    """
+    need_cryptography()
+    from cryptography.hazmat.primitives import hashes
+
+    parsed = _parsed_certificate(certificate)
+    key = _parsed_key(private_key, password)
+    above = None if chain is None else _parsed_certificate(chain)
+    for moment, late in ((parsed.not_valid_before_utc, False), (parsed.not_valid_after_utc, True)):
+        if (now > moment) is late:
+            word = "NotAfter" if late else "NotBefore"
+            raise InternalError(f"Parsing certificate/key failed: {word}: {moment:%a %b %d %H:%M:%S UTC %Y}")
+    _check_keys(parsed.public_key(), key)
+    if above is not None and (revocation or not any(_issued(issuer, parsed) for issuer in (parsed, above))):
+        # Nobody here publishes what was revoked, so that no chain passes that is to be looked up.
+        raise InternalError("Invalid certificate chain")
+    return parsed.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def _parsed_certificate(text: str) -> x509.Certificate:
+    from cryptography import x509
+
+    block = PEM_BLOCK.search(text)
+    if block is None:
+        raise InternalError("")
+    try:
+        return x509.load_pem_x509_certificate(
+            block[0].replace(block[1], "CERTIFICATE").encode(errors="surrogateescape")
+        )
+    except ValueError as error:
+        raise InternalError(f"Invalid Certificate format. Expected X509 certificate. Failed due to {error}") from None
+
+
+def _parsed_key(text: str, password: str | None) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    block = PEM_BLOCK.search(text)
+    if block is None:
+        raise InternalError("Cannot parse private key")
+    if password is None and block[1] == "ENCRYPTED PRIVATE KEY":
+        raise InternalError("Key is encrypted by PKCS#8 but password is null")
+    if password is None and "Proc-Type: 4,ENCRYPTED" in block[0]:
+        raise InternalError("Key is encrypted but password is null")
+    encrypted = block[1] == "ENCRYPTED PRIVATE KEY" or "ENCRYPTED" in block[0].partition("\n\n")[0][30:]
+    try:
+        return serialization.load_pem_private_key(
+            block[0].encode(errors="surrogateescape"), password.encode() if password and encrypted else None
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InternalError(f"Parsing certificate/key failed: {error}") from None
+
+
+def _check_keys(public: Any, private: Any) -> None:
+    """Raise InternalError where a private key is not the public one's; only RSA keys are really tried."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    theirs = private.public_key()
+    if type(theirs) is not type(public):
+        raise InternalError("Public and private key have different algorithms")
+    if isinstance(public, RSAPublicKey) and theirs.public_numbers() != public.public_numbers():
+        raise InternalError("Bad public-private key")
+
+
+def _issued(issuer: x509.Certificate, issued: x509.Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        issued.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a certificate says of itself, as Java writes it. ``starts`` and ``ends`` are in UTC."""
+
+    version: str
+    subject: str
+    issuer: str
+    serial: str
+    starts: datetime.datetime
+    ends: datetime.datetime
+
+    @property
+    def starts_text(self) -> str:
+        return _java_date(self.starts)
+
+    @property
+    def ends_text(self) -> str:
+        return _java_date(self.ends)
+
+    @property
+    def validity(self) -> str:
+        return f"From: [{self.starts_text}] - To: [{self.ends_text}]"
+
+
+def read_certificate(pem: str) -> Reading:
+    """A PEM certificate, read. Raises InternalError for what is none."""
+    need_cryptography()
+    from cryptography import x509
+
+    # Java does not mind blank lines.
+    lines = "\n".join(line for line in pem.splitlines() if line.strip())
+    try:
+        found = x509.load_pem_x509_certificate(lines.encode())
+    except ValueError:
+        raise InternalError(
+            "Cannot parse the certificate provided, please provide a PEM certificate. Error: Could not parse certificate"
+        ) from None
+    return Reading(
+        version=str(found.version.value + 1),
+        subject=_java_name(found.subject),
+        issuer=_java_name(found.issuer),
+        serial=f"SerialNumber: [{found.serial_number:x}]",
+        starts=found.not_valid_before_utc,
+        ends=found.not_valid_after_utc,
+    )
+
+
+def _java_name(name: x509.Name) -> str:
+    return ", ".join(part.rfc4514_string() for part in reversed(list(name.rdns)))
+
+
+def _java_date(moment: datetime.datetime) -> str:
+    return moment.strftime("%a %b %d %H:%M:%S UTC %Y")
+
+
+def fits_key(certificate: str, key: str) -> bool:
+    """True for a PEM certificate with the PEM key that belongs to it. Raises InternalError without cryptography."""
+    need_cryptography()
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    try:
+        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        private = serialization.load_pem_private_key(key.encode(), None)
+    except (ValueError, TypeError):
+        return False
+    return public.public_bytes(*form) == private.public_key().public_bytes(*form)

@@ -38,6 +38,7 @@ from cs_matrix_pytest.simulator.families.users import (
     new_user,
     remove_user,
     running_job,
+    too_long,
     user_fields,
     users_of,
 )
@@ -63,6 +64,8 @@ BAD_CHANGED_NETWORK_DOMAIN = (
     "63 characters long, can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen ('-'); "
     'can\'t start or end with "-"'
 )
+LONGEST_NAME = 100
+"""Characters that the database has for an account's name."""
 NO_DOMAIN = ApiError('Cannot invoke "java.lang.Long.longValue()" because "domainId" is null', code=530)
 """What the server answers where it trips over a missing domain while it words an error."""
 
@@ -121,6 +124,7 @@ def account_fields(account: Account, call: Call, count: Count) -> dict[str, Any]
         "id": account.id,
         "name": account.name,
         "accounttype": int(account.type),
+        "defaultzoneid": account.default_zone.id if account.default_zone else None,
         "roleid": role.id if role else None,
         "roletype": role.type if role else None,
         "rolename": role.name if role else None,
@@ -161,11 +165,15 @@ def create_account(call: Call) -> Answer:
     check_username_is_free(
         cloud, username, domain, f"The user {username} already exists in domain {describe_domain(domain)}"
     )
-    network_domain = call.get("networkdomain") or None
+    network_domain = call.get("networkdomain")
     if network_domain and not is_domain_name(network_domain):
         raise InvalidParameterValue(BAD_NETWORK_DOMAIN)
     check_no_escalation(cloud, caller, role)
     _check_new_account(call, name, kind, domain)
+    if network_domain == "":
+        raise InvalidParameterValue(BAD_NETWORK_DOMAIN)
+    if len(name) > LONGEST_NAME:
+        raise too_long("account_name")
     account = Account(
         name=name,
         domain=domain,
@@ -419,7 +427,11 @@ def remove_account(cloud: Cloud, account: Account) -> None:
 def list_accounts(call: Call) -> Answer:
     listing = page(call, [row for row in call.cloud.store.table(Account) if _passes(call, row, _scope(call))])
     count = Tally(call.cloud.limits).count
-    fields = [account_fields(row, call, count) for row in listing.rows if isinstance(row, Account)]
+    fields = [
+        account_fields(row, call, count) | call.cloud.additions(row, call)
+        for row in listing.rows
+        if isinstance(row, Account)
+    ]
     return Listing([{k: v for k, v in row.items() if v is not None} for row in fields], listing.total)
 
 

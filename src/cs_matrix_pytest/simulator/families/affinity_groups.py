@@ -6,11 +6,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access, owner_of_new, scoping
+from cs_matrix_pytest.simulator.access import check_access, named_account, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.families.capacity import describe as described_vm
 from cs_matrix_pytest.simulator.families.dedication import reserved_hosts
 from cs_matrix_pytest.simulator.families.gpu import hosts_without
+from cs_matrix_pytest.simulator.families.managed_machines import check_regroupable
 from cs_matrix_pytest.simulator.listing import filtered, page
 from cs_matrix_pytest.simulator.models.dedication import Dedication
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -29,11 +31,20 @@ PROCESSORS = (
     "host anti-affinity",
     "ExplicitDedication",
     "host affinity",
-    "non-strict host affinity",
     "non-strict host anti-affinity",
+    "non-strict host affinity",
 )
 """The types of groups, in the order of the list."""
-ADMINS_ONLY = ("ExplicitDedication",)
+DEDICATED = "ExplicitDedication"
+"""The type that no list shows, and that only root admins create, for whole domains if they like."""
+VALID_TYPES = (
+    "non-strict host affinity",
+    "host affinity",
+    "host anti-affinity",
+    DEDICATED,
+    "non-strict host anti-affinity",
+)
+"""The types in the order of the refusal of another (that of a Java HashMap)."""
 
 
 @dataclass
@@ -52,7 +63,7 @@ def wishes(cloud: Cloud, vm: UserVm) -> Wish:
     """What the groups of a VM want: where the other members are, or last were while their place is still reserved; and
     what is dedicated, to it or to others, and the GPUs that it needs."""
     only, avoid = reserved_hosts(cloud, vm)
-    wish = Wish(only=only, avoid=avoid | hosts_without(cloud, vm))
+    wish = Wish(only=only, avoid=avoid | hosts_without(cloud, vm) | hosts_without_uefi(cloud, vm))
     if not vm.affinity_groups:
         return wish
     kept_since = cloud.clock.now() - cloud.configuration.number("capacity.skipcounting.hours", default=3600)
@@ -76,6 +87,13 @@ def wishes(cloud: Cloud, vm: UserVm) -> Wish:
     return wish
 
 
+def hosts_without_uefi(cloud: Cloud, vm: UserVm) -> set[Host]:
+    """The hosts that cannot boot a VM by UEFI, where it wants to (FirstFitAllocator.filterHostsWithUefiEnabled)."""
+    if vm.details.get("UEFI", "").lower() not in ("legacy", "secure"):
+        return set()
+    return {host for host in cloud.store.table(Host) if host.details.get("host.uefi.enable", "").lower() != "true"}
+
+
 def members(cloud: Cloud, group: AffinityGroup) -> list[UserVm]:
     return [vm for vm in cloud.store.table(UserVm) if group in vm.affinity_groups]
 
@@ -94,34 +112,54 @@ def group_view(group: AffinityGroup, call: Call) -> dict[str, Any]:
 
 @family.command("createAffinityGroup")
 def create_group(call: Call) -> Generator[Resource, None, Answer]:
-    owner, name, kind = owner_of_new(call), call["name"], call["type"]
+    cloud, name, kind = call.cloud, call["name"], call["type"]
     if kind not in PROCESSORS:
-        raise InvalidParameterValue(f"Unable to create affinity group, invalid affinity group type {kind}")
-    if kind in ADMINS_ONLY and not call.is_root_admin:
-        raise PermissionDenied(f"Cannot create the affinity group of type {kind}")
-    if call.cloud.store.table(AffinityGroup).first(account=owner, name=name):
         raise InvalidParameterValue(
-            f"Unable to create affinity group, a group with name {name} already exists in this account."
+            f"Unable to create affinity group, invalid affinity group type: {kind}. Valid values are {','.join(VALID_TYPES)}"
         )
-    group = call.cloud.store.add(
-        AffinityGroup(account=owner, name=name, type=kind, description=call.get("description") or None)
+    if kind == DEDICATED and not call.is_root_admin:
+        raise PermissionDenied("Cannot create the affinity group")
+    for_domain = "projectid" not in call and "domainid" in call and "account" not in call
+    if for_domain and not call.is_root_admin:
+        raise InvalidParameterValue("Unable to create affinity group, account name must be passed with the domainId")
+    if for_domain and kind != DEDICATED:
+        raise InvalidParameterValue(
+            f"Unable to create affinity group, account name is needed. Affinity group type {kind} cannot be shared domain wide"
+        )
+    owner = cloud.system_account if for_domain else owner_of_new(call)
+    if _named(cloud, owner, name) is not None:
+        raise InvalidParameterValue(f"Unable to create affinity group, a group with name {name} already exists.")
+    group = cloud.store.add(
+        AffinityGroup(
+            account=owner,
+            name=name,
+            type=kind,
+            description=call.get("description") or None,
+            acl_type="Domain" if for_domain else "Account",
+        )
     )
     yield group
     return group
 
 
+def _named(cloud: Cloud, owner: Account, name: str) -> AffinityGroup | None:
+    return cloud.store.table(AffinityGroup).first(lambda group: group.name.lower() == name.lower(), account=owner)
+
+
 @family.command("deleteAffinityGroup")
 def delete_group(call: Call) -> Answer:
-    group = call.maybe(AffinityGroup, "id")
+    given, name = call.get("id"), call.get("name")
+    group = given if isinstance(given, AffinityGroup) and given in call.cloud.store else None
+    if given is None and name is None:
+        raise InvalidParameterValue("Either the affinity group Id or group name must be specified to delete the group")
+    if given is None:
+        for_domain = "domainid" in call and "account" not in call
+        owner = call.cloud.system_account if for_domain else named_account(call) or call.account
+        group = _named(call.cloud, owner, name)
     if group is None:
-        owner, name = owner_of_new(call), call.get("name")
-        if name is None:
-            raise InvalidParameterValue(
-                "Either the affinity group Id or group name must be specified to delete the group"
-            )
-        group = call.cloud.store.table(AffinityGroup).first(account=owner, name=name)
-        if group is None:
-            raise InvalidParameterValue("Unable to find affinity group; failed to delete group.")
+        raise InvalidParameterValue(
+            f"Unable to find affinity group {name if given is None else getattr(given, 'number', given)}"
+        )
     check_access(call.cloud, call.account, group, "OperateEntry")
     remove(call.cloud, group)
     return Success()
@@ -143,22 +181,28 @@ SPEC = ListSpec(AffinityGroup, scope=Scope.OWNER, keyword=("name", "type"))
 
 @family.command("listAffinityGroups")
 def list_groups(call: Call) -> Answer:
-    vm = call.params.pop("virtualmachineid", None)
-    if isinstance(vm, UserVm):
+    vm = call.maybe(
+        UserVm,
+        "virtualmachineid",
+        missing="Unable to list affinity groups for virtual machine instance {}; instance not found.",
+    )
+    if vm is not None:
         check_access(call.cloud, call.account, vm)
-        return list(vm.affinity_groups)
+        return page(call, list(vm.affinity_groups))
     scope = scoping(call)
     rows = [group for group in call.cloud.store.table(AffinityGroup) if scope.admits(group.account)]
     return page(call, filtered(call, SPEC, rows))
 
 
 @family.command("listAffinityGroupTypes", object_name="affinityGroupType")
-def list_types(call: Call) -> Answer:
-    types = [kind for kind in PROCESSORS if kind not in ADMINS_ONLY or call.is_root_admin]
+def list_types(_call: Call) -> Answer:
+    types = [kind for kind in PROCESSORS if kind != DEDICATED]
     return {"count": len(types), "affinityGroupType": [{"type": kind} for kind in types]}
 
 
-def named_groups(call: Call, owner: Account) -> list[AffinityGroup]:
+def named_groups(
+    call: Call, owner: Account, unknown: str = "Unable to find affinity group by name {}"
+) -> list[AffinityGroup]:
     """The groups that ``affinitygroupids`` or ``affinitygroupnames`` name."""
     names, ids = call.get("affinitygroupnames"), call.get("affinitygroupids")
     if names is not None and ids is not None:
@@ -171,7 +215,7 @@ def named_groups(call: Call, owner: Account) -> list[AffinityGroup]:
     for name in names:
         group = call.cloud.store.table(AffinityGroup).first(account=owner, name=name)
         if group is None:
-            raise InvalidParameterValue(f"Unable to find affinity group by name {name}")
+            raise InvalidParameterValue(unknown.format(name))
         groups.append(group)
     return groups
 
@@ -191,14 +235,21 @@ def describe(group: AffinityGroup) -> str:
 
 @family.command("updateVMAffinityGroup")
 def update_groups_of_vm(call: Call) -> Answer:
-    vm = call.one(UserVm)
+    if "affinitygroupnames" in call and "affinitygroupids" in call:
+        raise InvalidParameterValue(
+            "affinitygroupids parameter is mutually exclusive with affinitygroupnames parameter"
+        )
     if "affinitygroupnames" not in call and "affinitygroupids" not in call:
         raise InvalidParameterValue("affinitygroupids parameter or affinitygroupnames parameter must be given")
-    groups = named_groups(call, vm.account)
+    vm = call.one(UserVm, missing="Unable to find a virtual machine with id {}")
+    groups = named_groups(call, vm.account, f"Unable to find group by name {{}} for account {vm.account.number}")
+    check_regroupable(call.cloud, vm)
+    if vm.hypervisor == "External":
+        raise InvalidParameterValue(f"Operation not supported for instance: {vm.name}")
     if vm.state != "Stopped":
         raise InvalidParameterValue(
-            f"Unable update affinity groups of the virtual machine {vm.id} in state {vm.state}; "
-            "make sure the virtual machine is stopped"
+            f"Unable update affinity groups of the virtual machine {described_vm(vm)} in state {vm.state}; "
+            "make sure the virtual machine is stopped and not in an error state before updating."
         )
     check_groups(call, vm.account, groups)
     vm.affinity_groups = groups

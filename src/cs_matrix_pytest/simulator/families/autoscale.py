@@ -10,13 +10,16 @@ import re
 import secrets
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.access import check_access, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
-from cs_matrix_pytest.simulator.models.access_keys import UserData
+from cs_matrix_pytest.simulator.families.load_balancers import add_members
+from cs_matrix_pytest.simulator.families.user_data_texts import user_data_of
 from cs_matrix_pytest.simulator.models.autoscale import (
     AutoScalePolicy,
     AutoScaleVmGroup,
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 family = Family("autoscale")
 
 SOURCES = ("NETSCALER", "SNMP", "CPU", "MEMORY", "VIRTUALROUTER")
-PROVIDERS = ("VirtualRouter", "VpcVirtualRouter", "Netscaler", "None")
+PROVIDERS = ("VirtualRouter", "VpcVirtualRouter", "Netscaler", "None", "Netris")
 OF_MACHINES = (
     ("CPU", "VM CPU - average percentage", "vm.cpu.average.percentage"),
     ("MEMORY", "VM Memory - average percentage", "vm.memory.average.percentage"),
@@ -50,12 +53,24 @@ OF_ROUTERS = (
     ("VIRTUALROUTER", "Public Network - mbps transmit per vm", "public.network.transmit.average.mbps"),
     ("VIRTUALROUTER", "Load Balancer - average connections per vm", "virtual.network.lb.average.connections"),
 )
-BUILT_IN = {
-    "VirtualRouter": OF_MACHINES + OF_ROUTERS,
-    "VpcVirtualRouter": OF_MACHINES + OF_ROUTERS,
-    "None": OF_MACHINES,
-}
-"""The counters of a fresh install by provider: source, name and value."""
+OF_BALANCERS = (
+    ("SNMP", "Linux User CPU - percentage", "1.3.6.1.4.1.2021.11.9.0"),
+    ("SNMP", "Linux System CPU - percentage", "1.3.6.1.4.1.2021.11.10.0"),
+    ("SNMP", "Linux CPU Idle - percentage", "1.3.6.1.4.1.2021.11.11.0"),
+    ("CPU", "Linux User CPU - percentage - native", "1.3.6.1.4.1.2021.11.9.1"),
+    ("MEMORY", "Linux User RAM - percentage - native", "1.3.6.1.4.1.2021.11.10.1"),
+    ("NETSCALER", "Response Time - microseconds", "RESPTIME"),
+)
+BUILT_IN: tuple[Mapping[str, tuple[tuple[str, str, str], ...]], ...] = (
+    {"Netris": OF_MACHINES},
+    {
+        "VirtualRouter": OF_MACHINES + OF_ROUTERS,
+        "VpcVirtualRouter": OF_MACHINES + OF_ROUTERS,
+        "None": OF_MACHINES,
+    },
+    {"Netscaler": OF_BALANCERS},
+)
+"""The counters of a fresh install by provider: source, name and value; the upgrades that brought them, the last first."""
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"EQ": eq, "GT": gt, "LT": lt, "GE": ge, "LE": le}
 ACTIONS = ("SCALEUP", "SCALEDOWN")
 DEPLOY_PARAMS = (
@@ -84,9 +99,11 @@ class ResourceInUse(ApiError):
 
 @family.on_fresh_install
 def install(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
-    for provider, rows in BUILT_IN.items():
-        for source, name, value in rows:
-            cloud.store.add(Counter(name=name, source=source, value=value, provider=provider))
+    for age, upgrade in reversed(list(enumerate(BUILT_IN))):
+        created = cloud.clock.datetime() - timedelta(seconds=age)
+        for provider, rows in upgrade.items():
+            for source, name, value in rows:
+                cloud.store.add(Counter(name=name, source=source, value=value, provider=provider, created=created))
 
 
 @family.view(Counter)
@@ -232,7 +249,12 @@ def _of_provider(counter: Counter, value: str, _call: Call) -> bool:
     return counter.provider == provider_named(value, "list")
 
 
-family.listing("listCounters", Counter, newest_first=True, filters={"provider": _of_provider})
+def newest_counters(call: Call) -> list[Counter]:
+    """All counters, the youngest first; those of one moment in their order."""
+    return sorted(call.cloud.store.table(Counter), key=lambda counter: counter.created, reverse=True)
+
+
+family.listing("listCounters", Counter, rows=newest_counters, filters={"provider": _of_provider})
 
 
 # Conditions
@@ -422,6 +444,7 @@ def create_profile(call: Call) -> Generator[Resource, None, Answer]:
     if template.hypervisor == "External":
         raise InvalidParameterValue(f"Unable to create AutoScale Vm Profile with template: {template.name}")
     check_profile(offering, grace)
+    user_data, registered, details = user_data_of(call, template)
     profile = cloud.store.add(
         AutoScaleVmProfile(
             account=owner,
@@ -431,19 +454,14 @@ def create_profile(call: Call) -> Generator[Resource, None, Answer]:
             grace_period=grace,
             deploy_params=deploy_params(call),
             user=call.maybe(User, "autoscaleuserid"),
-            user_data=call.get("userdata"),
-            registered_user_data=call.maybe(UserData, "userdataid"),
-            user_data_details=_details_text(call),
+            user_data=user_data,
+            registered_user_data=registered,
+            user_data_details=details,
             display=call.flag("fordisplay", True),
         )
     )
     yield profile
     return profile
-
-
-def _details_text(call: Call) -> str | None:
-    given = call.map("userdatadetails")
-    return "{" + ", ".join(f"{key}={value}" for key, value in given.items()) + "}" if given else None
 
 
 @family.command("updateAutoScaleVmProfile")
@@ -461,9 +479,9 @@ def update_profile(call: Call) -> Answer:
     profile.template = call.maybe(Template, "templateid") or profile.template
     profile.user = call.maybe(User, "autoscaleuserid") or profile.user
     profile.deploy_params = deploy_params(call) or profile.deploy_params
-    if "userdata" in call or "userdataid" in call:
-        profile.user_data, profile.registered_user_data = call.get("userdata"), call.maybe(UserData, "userdataid")
-        profile.user_data_details = _details_text(call)
+    if "userdata" in call or "userdataid" in call or call.map("userdatadetails"):
+        changed = user_data_of(call, profile.template)
+        profile.user_data, profile.registered_user_data, profile.user_data_details = changed
     profile.display = call.flag("fordisplay", profile.display)
     return profile
 
@@ -650,6 +668,7 @@ def remove_groups(cloud: Cloud, account: Account) -> None:
 # As time passes
 
 
+@timed
 def watch(cloud: Cloud, group: AutoScaleVmGroup) -> None:
     """Look after a group every interval, as long as it exists."""
     if group not in cloud.store:
@@ -707,10 +726,6 @@ def add_member(cloud: Cloud, group: AutoScaleVmGroup) -> None:
     if "rootdisksize" in params:
         params["details[0].rootdisksize"] = params.pop("rootdisksize")
     params.setdefault("networkids", group.rule.network.id)
-    if profile.user_data:
-        params["userdata"] = profile.user_data
-    if profile.registered_user_data:
-        params["userdataid"] = profile.registered_user_data.id
     if owner.type == AccountType.PROJECT and owner.project is not None:
         params["projectid"] = owner.project.id
     else:
@@ -726,10 +741,11 @@ def add_member(cloud: Cloud, group: AutoScaleVmGroup) -> None:
     )
     vm = cloud.store.table(UserVm).get(answer["virtualmachine"]["id"])
     if vm is not None:
-        if profile.user_data is None and profile.registered_user_data is None:
-            # What is linked to the template is for those who deploy from it themselves.
-            vm.user_data = vm.registered_user_data = vm.user_data_details = None
-        cloud.run("assignToLoadBalancerRule", id=group.rule.id, virtualmachineids=vm.id)
+        # The profile's is what it and its template made of it already.
+        vm.user_data, vm.registered_user_data = profile.user_data, profile.registered_user_data
+        vm.user_data_details = profile.user_data_details
+        nic = next(nic for nic in vm.nics if nic.network is group.rule.network)
+        add_members(cloud, group.rule, [(vm, nic.ip_address or "")])
         group.members.append(vm)
 
 
@@ -742,6 +758,7 @@ def remove_member(cloud: Cloud, group: AutoScaleVmGroup) -> None:
     cloud.clock.call_later(group.profile.grace_period, _destroy, cloud, vm)
 
 
+@timed
 def _destroy(cloud: Cloud, vm: UserVm) -> None:
     if vm in cloud.store:
         with suppress(ApiError):

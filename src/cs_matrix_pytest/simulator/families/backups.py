@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import cron
-from cs_matrix_pytest.simulator.access import check_access, check_owner
+from cs_matrix_pytest.simulator.access import check_access, check_owner, describe
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import capacity, volumes
 from cs_matrix_pytest.simulator.families.schedules import zone_named
@@ -23,6 +24,7 @@ from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.views import owner_fields, when
 
 if TYPE_CHECKING:
@@ -219,7 +221,10 @@ def usable(account: Account, offering: BackupOffering) -> bool:
 @family.access_check(BackupOffering)
 def check_offering(cloud: Cloud, account: Account, offering: BackupOffering, access: str | None) -> None:
     if not usable(account, offering):
-        raise PermissionDenied(f"Account {account.name} does not have permission to access resource")
+        raise PermissionDenied(
+            f"There's no way to confirm {describe(account)} has access to Backup offering "
+            f"{fields_text(id=offering.number, name=offering.name, uuid=offering.id)}."
+        )
 
 
 family.listing(
@@ -481,6 +486,7 @@ def expect_next(cloud: Cloud, schedule: BackupSchedule) -> None:
         cloud.clock.call_at(following.timestamp(), run_schedule, cloud, schedule)
 
 
+@timed
 def run_schedule(cloud: Cloud, schedule: BackupSchedule) -> None:
     table = cloud.store.table(BackupSchedule)
     if table.get(schedule.id) is not schedule or schedule.vm not in cloud.store:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.access import check_domain
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
-from cs_matrix_pytest.simulator.hypervisors import api_name
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
+from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS, api_name
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.metadata import load_fresh_install
 from cs_matrix_pytest.simulator.models.iam import AccountType, Domain
@@ -112,7 +112,7 @@ def list_capabilities(call: Call) -> Answer:
     if settings.flag("expose.cloudstack.version.api.list.capabilities", default=True):
         shown["cloudstackversion"] = cloud.api.acs_version
     if caller.is_root_admin:
-        shown["extensionspath"] = "/opt/cloudstack/extensions"
+        shown["extensionspath"] = str(cloud.extension_scripts.directory)
     if settings.flag("api.throttling.enabled"):
         shown["apilimitinterval"] = int(settings.number("api.throttling.interval", default=1))
         shown["apilimitmax"] = int(settings.number("api.throttling.max", default=25))
@@ -143,17 +143,30 @@ def hypervisor_capabilities_view(row: HypervisorCapabilities, _call: Call) -> di
 family.listing("listHypervisorCapabilities", HypervisorCapabilities, keyword=("hypervisor",))
 
 
+def _capabilities_to_update(call: Call) -> HypervisorCapabilities:
+    hypervisor, version = ((call.get(name) or "").strip() for name in ("hypervisor", "hypervisorversion"))
+    if "id" not in call and not hypervisor and not version:
+        raise InvalidParameterValue("Either ID or hypervisor and hypervisor version must be specified")
+    if "id" in call:
+        if hypervisor or version:
+            raise InvalidParameterValue("ID can not be specified together with hypervisor and hypervisor version")
+        lost = "unable to find the hypervisor capabilities for specified id"
+        return call.one(HypervisorCapabilities, missing=lost)
+    if not hypervisor or not version:
+        raise InvalidParameterValue("Hypervisor and hypervisor version must be specified together")
+    if hypervisor.lower() not in HYPERVISORS:
+        raise InvalidParameterValue("Invalid hypervisor specified")
+    found = call.cloud.store.table(HypervisorCapabilities).first(hypervisor=api_name(hypervisor), version=version)
+    if found is None:
+        raise InvalidParameterValue(
+            "Unable to find the hypervisor capabilities for specified hypervisor and hypervisor version"
+        )
+    return found
+
+
 @family.command("updateHypervisorCapabilities")
 def update_hypervisor_capabilities(call: Call) -> Answer:
-    row = call.maybe(HypervisorCapabilities, "id")
-    if row is None:
-        if "hypervisor" not in call or "hypervisorversion" not in call:
-            raise InvalidParameterValue("Hypervisor and hypervisor version must be specified where no id is")
-        row = call.cloud.store.table(HypervisorCapabilities).first(
-            hypervisor=api_name(call["hypervisor"]), version=call["hypervisorversion"]
-        )
-    if row is None:
-        raise InvalidParameterValue("Unable to find the hypervisor capabilities")
+    row = _capabilities_to_update(call)
     for name in (
         "securitygroupenabled",
         "maxguestslimit",
@@ -230,7 +243,7 @@ def alert_view(alert: Alert, _call: Call) -> dict[str, Any]:
 family.listing(
     "listAlerts",
     Alert,
-    keyword=("name", "description"),
+    keyword=("description",),
     rows=lambda call: call.cloud.store.table(Alert).where(archived=False),
     newest_first=True,
     filters={"type": lambda alert, value, _call: str(alert.type) == value},
@@ -249,23 +262,30 @@ def generate_alert(call: Call) -> Answer:
 
 @family.command("archiveAlerts", "deleteAlerts")
 def retire_alerts(call: Call) -> Answer:
-    ids, start, end = call.many(Alert, "ids"), call.get("startdate"), call.get("enddate")
-    kind = call.get("type")
-    if not (ids or end or kind):
-        raise InvalidParameterValue("either ids, type or enddate must be specified")
-    if start and end and start > end:
-        raise InvalidParameterValue(f"startDate: {start} should be older than endDate: {end}")
+    ids, start, end, kind = (call.get(name) for name in ("ids", "startdate", "enddate", "type"))
+    archives = call.command.name == "archiveAlerts"
+    if ids is None and end is None and kind is None:
+        named = "ids, type, startdate or enddate" if archives else "ids, type or enddate"
+        raise InvalidParameterValue(f"either {named} must be specified")
+    if start is not None and end is None:
+        raise InvalidParameterValue("enddate must be specified with startdate parameter")
     store = call.cloud.store
-    for alert in ids or store.table(Alert):
-        if (
-            (kind is None or str(alert.type) == kind)
-            and (start is None or alert.created >= start)
-            and (end is None or alert.created <= end)
-        ):
-            if call.command.name == "archiveAlerts":
-                alert.archived = True
-            else:
-                store.remove(alert)
+    rows = [
+        alert
+        for alert in store.table(Alert).where(archived=False)
+        if (ids is None or alert in ids)
+        and (kind is None or str(alert.type) == kind)
+        and (start is None or alert.created >= start)
+        and (end is None or alert.created <= end)
+    ]
+    if ids is not None and len(rows) < len(ids):
+        verb = "archive" if archives else "delete"
+        raise ApiError(f"Unable to {verb} Alerts, one or more parameters has invalid values")
+    for alert in rows:
+        if archives:
+            alert.archived = True
+        else:
+            store.remove(alert)
     return Success()
 
 
@@ -310,9 +330,3 @@ def list_supported_network_services(call: Call) -> Answer:
 @family.command("listDeploymentPlanners", object_name="deploymentPlanner")
 def list_deployment_planners(call: Call) -> Answer:
     return page(call, fixed_rows("listDeploymentPlanners"))
-
-
-@family.command("listOauthProvider", object_name="oauthprovider")
-def list_oauth_providers(call: Call) -> Answer:
-    """Logging in by OAuth needs a provider, and none can be registered here."""
-    return []

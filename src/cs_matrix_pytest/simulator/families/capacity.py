@@ -203,10 +203,18 @@ def full_clusters(cloud: Cloud, carried: Mapping[Host, Load], demand: Demand) ->
     }
 
 
+def access_groups_of(host: Host) -> set[str]:
+    """The storage access groups of a host, with those of what it stands in."""
+    holders = (host, host.cluster, host.pod, host.zone)
+    return {group for holder in holders if holder is not None for group in holder.storage_access_groups}
+
+
 def reaches(pool: StoragePool, host: Host) -> bool:
     """True where a host can use a pool."""
     if pool.scope == "HOST":
         return pool.host is host
+    if pool.storage_access_groups and access_groups_of(host).isdisjoint(pool.storage_access_groups):
+        return False
     if pool.scope == "ZONE":
         return pool.zone is host.zone and (pool.hypervisor or host.hypervisor).lower() == host.hypervisor.lower()
     return pool.cluster is host.cluster

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue
 from cs_matrix_pytest.simulator.families.gpu import counts
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, IpRange, PhysicalNetwork, Pod, StoragePool, Zone
@@ -294,6 +295,8 @@ def _has_tagged(kind: CapacityType, area: Area) -> bool:
 
 @family.command("listCapacity", object_name="capacity")
 def list_capacity(call: Call) -> Answer:
+    if call.get("sortby", "usage").lower() != "usage":
+        raise InvalidParameterValue("Only value supported for sortBy parameter is : usage")
     rows = []
     for area in (replace(each, tag=tag) for tag in _tags_listed(call) for each in _areas(call)):
         for kind in CAPACITY_TYPES:
@@ -312,6 +315,6 @@ def list_capacity(call: Call) -> Answer:
             if area.tag is not None:
                 row["tag"] = area.tag
             rows.append(row)
-    if call.get("sortby") == "usage":
+    if call.get("sortby"):
         rows.sort(key=lambda row: float(row["percentused"]), reverse=True)
     return page(call, rows)

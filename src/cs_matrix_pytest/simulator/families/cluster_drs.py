@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator import jobs
 from cs_matrix_pytest.simulator.background import keep_looking
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.capacity import migration_targets
 from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on
@@ -242,6 +243,7 @@ def order(cloud: Cloud, migration: DrsMigration) -> None:
     migration.job = jobs.submit(migrating, migration.vm, partial(jobs.whole, handler, migrating), None, 0)
 
 
+@timed
 def follow(cloud: Cloud, _now: float) -> bool:
     """Complete the plans whose migrations are over; False where none is under way."""
     plans = cloud.store.table(DrsPlan).where(status="IN_PROGRESS")

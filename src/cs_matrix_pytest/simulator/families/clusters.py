@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.zones import check_allocation_state
 from cs_matrix_pytest.simulator.hypervisors import api_name
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.texts import described
 
 family = Family("clusters")
 
 WITH_SECURITY_GROUPS = ("KVM", "XenServer", "LXC", "Simulator")
 """Hypervisors that an advanced zone with security groups can have."""
-MANAGED_STATES = ("Managed", "Unmanaged")
+MANAGED_STATES = ("Managed", "Unmanaged", "PrepareUnmanaged", "PrepareUnmanagedError")
+CLUSTER_TYPES = ("CloudManaged", "ExternalManaged")
 ARCHITECTURES = ("x86_64", "aarch64", "s390x")
 
 
@@ -46,23 +49,46 @@ def cluster_view(cluster: Cluster, call: Call) -> dict[str, Any]:
         "podstorageaccessgroups": ",".join(pod.storage_access_groups) or None,
         "zonestorageaccessgroups": ",".join(zone.storage_access_groups) or None,
         "capacity": capacities,
-        "hasannotations": False,
+        "hasannotations": has_annotations(cluster, call),
     }
+
+
+def architecture(call: Call) -> str:
+    """The CPU architecture that a request names, by default x86_64."""
+    arch = (call.get("arch") or "").strip() or ARCHITECTURES[0]
+    if arch not in ARCHITECTURES:
+        raise ParameterError(f"Unsupported arch type: {arch}")
+    return arch
+
+
+def extension_of(call: Call, cluster: Cluster) -> Any:
+    """The extension that a cluster is registered with, if any."""
+    from cs_matrix_pytest.simulator.models.extensions import Extension
+
+    return call.cloud.store.table(Extension).first(
+        lambda extension: any(row.resource is cluster for row in extension.registrations)
+    )
 
 
 @family.command("addCluster")
 def add_cluster(call: Call) -> Answer:
-    zone, pod, name = call.one(Zone, "zoneid"), call.one(Pod, "podid"), call["clustername"]
+    arch = architecture(call)
+    zone = call.one(Zone, "zoneid", missing="Can't find zone by the id specified")
+    pod, name = call.one(Pod, "podid", missing="Can't find pod by id {}"), call["clustername"]
     if pod.zone is not zone:
-        raise InvalidParameterValue(f"Pod with specified id doesn't belong to the zone {zone.name}")
+        raise InvalidParameterValue(f"Pod with specified id doesn't belong to the zone {described(zone)}")
     if not call["hypervisor"]:
         raise InvalidParameterValue("Please specify a hypervisor")
     hypervisor = api_name(call["hypervisor"])
     if zone.security_groups_enabled and not zone.is_basic and hypervisor not in WITH_SECURITY_GROUPS:
         raise InvalidParameterValue(f"Don't support hypervisor type {hypervisor} in advanced security enabled zone")
-    arch = call.get("arch") or "x86_64"
-    if arch not in ARCHITECTURES:
-        raise InvalidParameterValue(f"Invalid CPU architecture: {arch}")
+    if hypervisor != "External" and "extensionid" in call:
+        raise InvalidParameterValue("Extension can be specified only for External hypervisor type")
+    if call.map("externaldetails") and "extensionid" not in call:
+        raise InvalidParameterValue("External details can be specified only with extension")
+    cluster_type = call["clustertype"] or "CloudManaged"
+    if cluster_type not in CLUSTER_TYPES:
+        raise ParameterError(f"No enum constant com.cloud.org.Cluster.ClusterType.{cluster_type}")
     check_allocation_state(call.get("allocationstate"))
     if call.cloud.store.table(Cluster).first(pod=pod, name=name):
         raise InternalError(f"Unable to create cluster {name} in pod and data center with specified ids")
@@ -71,14 +97,14 @@ def add_cluster(call: Call) -> Answer:
         "cpuOvercommitRatio": settings.text("cpu.overprovisioning.factor", zone, default="1.0"),
         "memoryOvercommitRatio": settings.text("mem.overprovisioning.factor", zone, default="1.0"),
     }
-    if call["clustertype"] == "ExternalManaged" and "url" in call:
+    if cluster_type == "ExternalManaged" and "url" in call:
         details |= {key: call.get(key, "") for key in ("url", "username")}
     cluster = call.cloud.store.add(
         Cluster(
             name=name,
             pod=pod,
             hypervisor=hypervisor,
-            cluster_type=call["clustertype"],
+            cluster_type=cluster_type,
             allocation_state=call.get("allocationstate") or "Enabled",
             arch=arch,
             url=call.get("url"),
@@ -96,20 +122,30 @@ def add_cluster(call: Call) -> Answer:
 
 @family.command("updateCluster")
 def update_cluster(call: Call) -> Answer:
-    cluster = call.one(Cluster)
+    arch = architecture(call) if "arch" in call else None
+    cluster = call.one(Cluster, missing="Unable to find the cluster by id={}")
     managed, state = call.get("managedstate"), call.get("allocationstate")
+    if call.map("externaldetails") and extension_of(call, cluster) is None:
+        raise InvalidParameterValue(
+            f"Cluster: {cluster.name} is not registered with any extension, details cannot be updated"
+        )
+    if call.get("clustername", "").strip() and cluster.hypervisor == "VMware":
+        raise InvalidParameterValue(
+            "Renaming VMware cluster is not supported as it could cause problems if the updated  cluster name is not "
+            "mapped on VCenter."
+        )
+    if call.get("clustertype") and call["clustertype"] not in CLUSTER_TYPES:
+        raise InvalidParameterValue(f"Unable to resolve {call['clustertype']} to a supported type")
     if managed and managed not in MANAGED_STATES:
         raise InvalidParameterValue(f"Unable to resolve Managed State '{managed}' to a supported state")
     check_allocation_state(state)
-    if "hypervisor" in call and not call["hypervisor"]:
-        raise InvalidParameterValue("Unable to resolve  to a supported type")
-    if call.get("arch", cluster.arch) not in ARCHITECTURES:
-        raise InvalidParameterValue(f"Invalid CPU architecture: {call['arch']}")
-    cluster.name = call.get("clustername", cluster.name)
+    if arch and arch != cluster.arch and call.cloud.store.table(Host).first(cluster=cluster):
+        raise InvalidParameterValue(f"Cluster has host(s) present with arch type(s): {cluster.arch}")
+    cluster.name = (call.get("clustername", "").strip() and call["clustername"]) or cluster.name
     cluster.cluster_type = call.get("clustertype") or cluster.cluster_type
     cluster.allocation_state = state or cluster.allocation_state
-    cluster.arch = call.get("arch", cluster.arch)
-    if "hypervisor" in call:
+    cluster.arch = arch or cluster.arch
+    if call.get("hypervisor"):
         cluster.hypervisor = api_name(call["hypervisor"])
     if managed:
         cluster.managed_state = managed
@@ -122,10 +158,11 @@ def update_cluster(call: Call) -> Answer:
 def delete_cluster(call: Call) -> Answer:
     from cs_matrix_pytest.simulator.families.extensions import unregister_everywhere
 
-    cluster, store = call.one(Cluster), call.cloud.store
-    for kind, what in ((Host, "hosts"), (StoragePool, "storage pools")):
+    cluster = call.one(Cluster, missing="Cluster: {} does not exist", error=InternalError)
+    store = call.cloud.store
+    for kind, what, called in ((Host, "hosts", cluster.number), (StoragePool, "storage pools", described(cluster))):
         if store.table(kind).first(cluster=cluster):
-            raise InternalError(f"Cluster: {cluster.name} cannot be removed. Cluster still has {what}")
+            raise InternalError(f"Cluster: {called} cannot be removed. Cluster still has {what}")
     unregister_everywhere(call.cloud, cluster)
     store.remove(cluster)
     return Success()
@@ -134,6 +171,6 @@ def delete_cluster(call: Call) -> Answer:
 family.listing(
     "listClusters",
     Cluster,
-    keyword=("name", "hypervisor", "allocation_state"),
+    keyword=("name", "hypervisor"),
     filters={"storageaccessgroup": lambda cluster, value, _call: value in cluster.storage_access_groups},
 )

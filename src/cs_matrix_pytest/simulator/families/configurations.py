@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.configuration import Setting
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
+from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
+from cs_matrix_pytest.simulator.models.iam import ROLE_TYPES, Account, AccountType, Domain
 from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, ManagementServer, StoragePool, Zone
 from cs_matrix_pytest.simulator.registry import Answer, Family
 from cs_matrix_pytest.simulator.setting_scopes import DOUBLES, LONGS, SCOPED
@@ -34,6 +36,65 @@ SCOPE_PARAMETERS: tuple[tuple[str, str, type[Resource]], ...] = (
     ("managementserverid", "managementserver", ManagementServer),
 )
 """The parameters that name a scope: parameter, scope, class."""
+UNKNOWN_SCOPES = {
+    "zone": "unable to find zone",
+    "cluster": "unable to find cluster",
+    "account": "Unable to find Account",
+    "domain": "unable to find domain",
+    "storagepool": "unable to find storage pool",
+    "imagestore": "unable to find the image store",
+    "managementserver": "unable to find management server",
+}
+"""What a scope that is gone is told to be, by scope."""
+OF_DEFAULT_ADMIN = frozenset(
+    [
+        "role.types.allowed.for.operations.on.accounts.of.same.role.type",
+        "allow.operations.on.users.in.same.account",
+        "systemvm.userdata.enabled",
+        "console.proxy.vm.userdata",
+        "secstorage.vm.userdata",
+        "virtual.router.userdata",
+    ]
+)
+"""Settings that nobody but the first administrator may change."""
+RANGES: dict[str, tuple[str, ...]] = {
+    "direct.network.no.default.route": ("true/false",),
+    "instance.name": ("instanceName",),
+    "router.extra.public.nics": ("0-5",),
+    "hypervisor.list": ("hypervisorList",),
+    "secstorage.ssl.cert.domain": ("domainName",),
+    "check.pod.cidrs": ("true", "false"),
+    "host.capacityType.to.order.clusters": ("CPU", "RAM", "COMBINED"),
+    "network.loadbalancer.basiczone.elb.enabled": ("true", "false"),
+    "network.loadbalancer.basiczone.elb.network": ("guest", "public"),
+    "xenserver.pvdriver.version": ("xenserver56", "xenserver61"),
+    "network.dns.basiczone.updates": ("all", "pod"),
+}
+"""The values that older settings can have (Config): a range of numbers, words, or the name of a rule."""
+DOMAIN_NAME = re.compile(r"((?!-)[A-Za-z0-9-]{1,63}(?<!-)\.)+[A-Za-z]{1,63}")
+BETWEEN = {
+    "mac.identifier": (0, 255, "[{name}] value should be between 0 and 255. 0 value will disable this feature."),
+    **dict.fromkeys(
+        ("threads.on.ms.to.import.vmware.vm.files", "threads.on.kvm.host.to.import.vmware.vm.files"),
+        (
+            -1,
+            10,
+            "Please enter a value between -1 and 10 for the configuration parameter: [{name}]. -1 will disable it.",
+        ),
+    ),
+    "vm.password.length": (6, None, "Please enter a value greater than 5 for the configuration parameter: [{name}]."),
+    "remote.access.vpn.psk.length": (
+        8,
+        256,
+        "Please enter a value greater than 7 and less than 257 for the configuration parameter: [{name}].",
+    ),
+    "vm.userdata.max.length": (
+        None,
+        1048576,
+        "Please enter a value less than 1048577 for the configuration parameter: [{name}].",
+    ),
+}
+"""The least and the greatest whole number that a setting can have, and what is said of others."""
 CLUSTER_DETAILS = {
     "cpu.overprovisioning.factor": "cpuOvercommitRatio",
     "mem.overprovisioning.factor": "memoryOvercommitRatio",
@@ -173,7 +234,7 @@ def sentence(name: str) -> str:
 def scope_of(call: Call) -> tuple[str | None, Resource | None]:
     """The one scope that a request names, and the resource; users and domain admins have theirs by default."""
     named = [
-        (scope, call.one(kind, parameter))
+        (scope, call.one(kind, parameter, missing=f"{UNKNOWN_SCOPES[scope]} by id {{}}"))
         for parameter, scope, kind in SCOPE_PARAMETERS
         if parameter in call.command.params and parameter in call
     ]
@@ -307,16 +368,60 @@ def update_configuration(call: Call) -> Answer:
     setting, value = setting_named(call), call.get("value")
     if value is None:
         raise InvalidParameterValue(f"The new value for the [{setting.name}] configuration must be given.")
+    _check_addresses(setting, value)
+    if setting.name == "cloud.kubernetes.etcd.node.start.port" and value == "2222":
+        raise InvalidParameterValue(
+            "This range is reserved for Kubernetes cluster nodes.Please choose a value in a higher range would does not "
+            "conflict with a kubernetes cluster deployed"
+        )
     if setting.facts.get("category") == "System" and not call.is_root_admin:
         raise InternalError("Only Root Admin is allowed to edit this configuration.")
     scope, resource = scope_of(call)
-    value = value.lower() if setting.facts.get("type") == "Boolean" else value
+    value = _normalized(setting, value, resource)
+    _check_default_admin(call, setting, value)
     if scope is not None and not has_scope(call.cloud, setting.name, scope):
         raise InvalidParameterValue(f"Invalid scope id provided for the parameter {setting.name}")
     check_value(setting, value)
     keep(setting, resource, value)
     # Whatever the scope, the answer shows the global value.
     return {"configuration": setting_view(setting, setting.value, scope)}
+
+
+def _normalized(setting: Setting, value: str, resource: Resource | None) -> str | None:
+    """A value without blanks around it; nothing and ``null`` are no value, but for text and in a scope."""
+    value = value.strip()
+    if setting.facts.get("type") == "Boolean":
+        value = value.lower()
+    if value and value != "null":
+        return value
+    return "" if resource is not None or java_type(setting) == "String" else None
+
+
+def _check_default_admin(call: Call, setting: Setting, value: str | None) -> None:
+    """Raise InternalError where a setting is not the caller's to change, or names roles that there are not."""
+    if setting.name not in OF_DEFAULT_ADMIN:
+        return
+    if call.caller.user is not call.cloud.admin_user:
+        raise InternalError("Only default admin is allowed to change this setting")
+    if setting.name.startswith("role.types."):
+        if not value:
+            raise InternalError("Value for role types must not be empty")
+        if not {role.strip() for role in value.split(",")} <= {"Unknown", *ROLE_TYPES}:
+            raise InternalError("Invalid role types provided in value")
+
+
+def _check_addresses(setting: Setting, value: str) -> None:
+    """Raise InvalidParameterValue where a setting of addresses has none."""
+    name = setting.name
+    if not value or java_type(setting) != "String":
+        return
+    if name.endswith(".iprange"):
+        ends = value.split("-")
+        valid = len(ends) == 2 and all(map(ipv4.is_address, ends))
+    else:
+        valid = not name.endswith((".ip", ".ipaddress")) or ipv4.is_address(value)
+    if not valid:
+        raise InvalidParameterValue("Invalid IP address value(s) specified for the config value.")
 
 
 def keep(setting: Setting, resource: Resource | None, value: str | None) -> None:
@@ -342,28 +447,69 @@ def java_type(setting: Setting) -> str:
     return "Boolean" if kind == "Boolean" else "String"
 
 
-def check_value(setting: Setting, value: str) -> None:
+def check_value(setting: Setting, value: str | None) -> None:
     """Raise InvalidParameterValue unless a setting can have this value (validateConfigurationValue)."""
     name, kind = setting.name, java_type(setting)
-    if not _is_valid(kind, value):
-        raise InvalidParameterValue(f"Value [{value}] is not a valid [class java.lang.{kind}].")
+    if value is None or not _is_valid(kind, value):
+        shown = "null" if value is None else value
+        raise InvalidParameterValue(f"Value [{shown}] is not a valid [class java.lang.{kind}].")
     if kind == "Float" and name in CLUSTER_DETAILS and float(value) <= 0:
         raise InvalidParameterValue(f"Value for configuration [{name}] should be greater than 0.")
     if kind == "Float" and name in WEIGHTS and not 0 <= float(value) <= 1:
         raise InvalidParameterValue(f"Please enter a value between 0 and 1 for the configuration parameter: [{name}].")
-    if kind == "Integer" and name in POSITIVE:
-        if int(value) <= 0:
-            raise InvalidParameterValue(f"Please enter a positive value for the configuration parameter: [{name}].")
-        if name == "vm.password.length" and int(value) < 6:
-            raise InvalidParameterValue(
-                f"Please enter a value greater than 5 for the configuration parameter: [{name}]."
-            )
+    if kind == "Integer" and name in POSITIVE and int(value) <= 0:
+        raise InvalidParameterValue(f"Please enter a positive value for the configuration parameter: [{name}].")
+    if kind == "Integer" and name in BETWEEN:
+        least, most, text = BETWEEN[name]
+        if (least is not None and int(value) < least) or (most is not None and int(value) > most):
+            raise InvalidParameterValue(text.format(name=name))
     if name == "secstorage.allowed.internal.sites" and value:
         for each in value.split(","):
             if not (ipv4.is_address(each) or ipv4.is_cidr(each) or ":" in each):
                 raise InvalidParameterValue(f"Invalid CIDR {each} value specified for the config {name}.")
     if name == "commands.timeout":
         _check_timeouts(value)
+    _check_range(name, value)
+
+
+def _check_range(name: str, value: str) -> None:
+    options = RANGES.get(name)
+    if options is None:
+        return
+    first, _, last = options[0].partition("-")
+    if first.isdecimal() and last.isdecimal():
+        if not int(first) <= int(value) <= int(last):
+            raise InvalidParameterValue(
+                "The provided value is not valid for this configuration. Please enter an integer in the range: "
+                f"[{options[0]}]"
+            )
+        return
+    refusals = [refusal for option in options if (refusal := _refusal(option, value))]
+    if len(refusals) < len(options):
+        return
+    joined = f"not {refusals[0]}" if len(refusals) == 1 else "neither " + " NOR ".join(refusals)
+    raise InvalidParameterValue(f"The provided value is {joined}.")
+
+
+def _refusal(option: str, value: str) -> str | None:
+    """What is wrong with a value by one of the things that it may be, None where nothing is."""
+    if option == "instanceName":
+        proper = not set(value) & set("- +")
+        return None if proper else "a valid instance name (instance names cannot contain hyphens, spaces or plus signs)"
+    if option == "hypervisorList":
+        known = all(each.lower() not in ("any", "none") and hypervisor_known(each) for each in value.split(","))
+        return None if known else "a valid hypervisor type"
+    if option == "domainName":
+        name = value.removeprefix("*.")
+        proper = len(name) < 238 and DOMAIN_NAME.fullmatch(name) is not None
+        return None if proper else "a valid domain name"
+    same = option.lower() == value.lower()
+    return None if same else f"a valid value for this configuration (Options are: [{option}])"
+
+
+def hypervisor_known(name: str) -> bool:
+    """True for a hypervisor type that the server knows."""
+    return name.strip().lower() in (*HYPERVISORS, "parralels", "custom")
 
 
 def _is_valid(kind: str, value: str) -> bool:

@@ -144,9 +144,10 @@ def group_for(call: Call, kind: str, domain: Domain, account: Account | None) ->
 
 def dedicate(call: Call, kind: str) -> Answer:
     """Keep a resource for a domain, or for an account of it."""
-    cloud, domain = call.cloud, call.one(Domain, "domainid")
+    cloud, lost = call.cloud, "Unable to find the domain by id {}, please specify valid domainId"
+    domain = call.one(Domain, "domainid", missing=lost)
     account = owner_by_name(call, call["account"], domain) if "account" in call else None
-    resource = call.one(KINDS[kind], f"{kind.lower()}id")
+    resource = call.one(KINDS[kind], f"{kind.lower()}id", missing=f"Unable to find {kind.lower()} by id {{}}")
     if isinstance(resource, Host) and not resource.is_routing:
         raise InternalError(f"Invalid host type for host {resource.name}")
     if dedication_of(cloud, resource) is not None:
@@ -158,7 +159,25 @@ def dedicate(call: Call, kind: str) -> Answer:
     group = group_for(call, kind, domain, account)
     for row in needless:
         cloud.store.forget(row)
+    if isinstance(resource, Zone):
+        resource.owner_domain = domain
     return [cloud.store.add(Dedication(resource=resource, domain=domain, account=account, group=group))]
+
+
+def dedicate_new_zone(call: Call, zone: Zone, domain: Domain) -> None:
+    """Keep a zone that is made for a domain for it."""
+    name = f"ZoneDedicatedGrp-domain-{domain.number}"
+    store = call.cloud.store
+    group = store.table(AffinityGroup).first(name=name) or store.add(
+        AffinityGroup(
+            account=call.account,
+            name=name,
+            type=GROUP_TYPE,
+            description="dedicated resources group",
+            acl_type="Domain",
+        )
+    )
+    store.add(Dedication(resource=zone, domain=domain, account=None, group=group))
 
 
 def release(call: Call, kind: str) -> Answer:
@@ -174,6 +193,8 @@ def forget(cloud: Cloud, row: Dedication) -> None:
     from cs_matrix_pytest.simulator.families.affinity_groups import remove
 
     cloud.store.forget(row)
+    if isinstance(row.resource, Zone):
+        row.resource.owner_domain = row.resource.domain = None
     if cloud.store.table(Dedication).first(group=row.group) is None:
         remove(cloud, row.group)
 

@@ -248,7 +248,7 @@ def state_of(call: Call) -> str | None:
 
 @family.command("updateDiskOffering")
 def update_disk_offering(call: Call) -> Answer:
-    offering = call.one(DiskOffering)
+    offering = call.one(DiskOffering, missing="Unable to find disk offering by id {}")
     state = state_of(call)
     zones = updated_zones(call, offering)
     domains = check_updater(
@@ -301,7 +301,7 @@ def check_new_storage_tags(call: Call, offering: DiskOffering, tags: str | None)
 
 @family.command("deleteDiskOffering")
 def delete_disk_offering(call: Call) -> Answer:
-    offering = call.one(DiskOffering)
+    offering = call.one(DiskOffering, missing="Unable to find disk offering by id {}")
     check_deleter(call, offering)
     offering.state = "Inactive"
     return Success()

@@ -11,10 +11,12 @@ from cs_matrix_pytest.simulator.errors import (
     ApiError,
     InternalError,
     InvalidParameterValue,
+    ParameterError,
     PermissionDenied,
 )
 from cs_matrix_pytest.simulator.families.accounts import BAD_NETWORK_DOMAIN, remove_account
 from cs_matrix_pytest.simulator.families.addresses import is_domain_name
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.projects import remove_project
 from cs_matrix_pytest.simulator.families.resource_limits import (
     Count,
@@ -23,6 +25,7 @@ from cs_matrix_pytest.simulator.families.resource_limits import (
     tagged_fields,
     wants_limits,
 )
+from cs_matrix_pytest.simulator.families.users import LONGEST_ID
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
 from cs_matrix_pytest.simulator.models.networks import Network, Vpc
@@ -83,7 +86,7 @@ def domain_fields(domain: Domain, call: Call, count: Count) -> dict[str, Any]:
         "state": domain.state,
         "created": when(domain.created) if domain.parent else None,
         "domaindetails": domain.details or None,
-        "hasannotations": False,
+        "hasannotations": has_annotations(domain, call),
         **(domain_limit_fields(call.cloud, domain, count) if wants_limits(call) else {}),
         **tagged_fields(call, domain),
     }
@@ -104,11 +107,16 @@ def create_domain(call: Call) -> Answer:
     if network_domain is not None and not is_domain_name(network_domain):
         raise InvalidParameterValue(BAD_NEW_NETWORK_DOMAIN)
     check_name_is_free(call.cloud, name, parent)
+    if "/" in name:
+        raise ParameterError(
+            "Domain name contains one or more invalid characters.  Please enter a name without '/' characters."
+        )
     domain = Domain(name=name, parent=parent, network_domain=network_domain)
-    if call.get("domainid"):
-        if store.table(Domain).get(call["domainid"], removed=True):
-            raise ApiError("Entity already exists ", code=530)
-        domain.id = call["domainid"]
+    wanted = call.get("domainid", "").strip()
+    if len(wanted) > LONGEST_ID or (wanted and store.table(Domain).get(wanted, removed=True)):
+        # The server keeps no such row and trips over it a moment later.
+        raise ApiError('Cannot invoke "com.cloud.domain.DomainVO.getId()" because "domain" is null', code=530)
+    domain.id = wanted or domain.id
     store.add(domain)
     return domain
 
@@ -296,5 +304,9 @@ def shown(call: Call, listed: Callable[[Domain], bool]) -> Listing:
     ]
     listing = page(call, rows)
     count = Tally(call.cloud.limits).count
-    fields = [domain_fields(row, call, count) for row in listing.rows if isinstance(row, Domain)]
+    fields = [
+        domain_fields(row, call, count) | call.cloud.additions(row, call)
+        for row in listing.rows
+        if isinstance(row, Domain)
+    ]
     return Listing([{k: v for k, v in row.items() if v is not None} for row in fields], listing.total)

@@ -8,6 +8,7 @@ from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
+from cs_matrix_pytest.simulator.families.jobs import resource_type
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import AccountType
 from cs_matrix_pytest.simulator.models.jobs import Event
@@ -44,10 +45,11 @@ def event_view(event: Event, _call: Call) -> dict[str, Any]:
 
 @family.command("listEvents")
 def list_events(call: Call) -> Answer:
-    state = call.get("state")
+    resource_type(call)
+    resource = _resource(call)
+    state = (call.get("state") or "").strip() or None
     if state is not None and state not in STATES:
         raise InvalidParameterValue(f"Invalid state specified: {state}")
-    resource = _resource(call)
     scope, first, keyword = scoping(call), call.get("startid"), call.get("keyword", "").lower()
     rows = [
         row

@@ -1,8 +1,4 @@
-"""Extensions that orchestrate external hypervisors and networks (ExtensionsManagerImpl).
-
-No script is ever run: an extension behaves as the one that CloudStack puts in place for a new extension, which says yes
-to preparing, creating, starting, stopping, rebooting and deleting machines, and knows no other action.
-"""
+"""Extensions that orchestrate external hypervisors and networks (ExtensionsManagerImpl). Their scripts: `extension_scripts`."""
 
 from __future__ import annotations
 
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
 
 family = Family("extensions")
 
-DIRECTORY = PurePosixPath("/opt/cloudstack/extensions")
 TYPES = ("Orchestrator", "NetworkOrchestrator")
 STATES = ("Enabled", "Disabled")
 SENSITIVE = ("password", "sshkey")
@@ -77,7 +72,7 @@ def extension_view(extension: Extension, call: Call) -> dict[str, Any]:
         "name": extension.name,
         "description": extension.description,
         "type": extension.type,
-        "path": str(DIRECTORY / extension.path),
+        "path": str(call.cloud.extension_scripts.path_of(extension)),
         "pathready": extension.path_ready,
         "isuserdefined": extension.user_defined,
         "state": extension.state,
@@ -131,7 +126,7 @@ def create_extension(call: Call) -> Answer:
         raise InternalError(f"Invalid type specified - {type}")
     path, state = script_path(name, call.get("path", "")), new_state(call) or "Enabled"
     check_prepare(call, type)
-    return call.cloud.store.add(
+    extension = call.cloud.store.add(
         Extension(
             name=name,
             type=type,
@@ -144,6 +139,9 @@ def create_extension(call: Call) -> Answer:
             details=call.map("details"),
         )
     )
+    if extension.path_ready:
+        call.cloud.extension_scripts.prepare(extension)
+    return extension
 
 
 @family.command("updateExtension")
@@ -165,6 +163,7 @@ def update_extension(call: Call) -> Answer:
     if changed and extension.state == "Enabled":
         # The answer is of before its path was prepared.
         extension.path_ready = True
+        call.cloud.extension_scripts.prepare(extension)
     return {"extension": shown}
 
 
@@ -190,6 +189,8 @@ def delete_extension(call: Call) -> Answer:
     if store.table(Template).first(extension=extension):
         raise InternalError("Orchestrator extension has associated templates, remove them to delete the extension")
     store.remove(extension)
+    if call.flag("cleanup"):
+        call.cloud.extension_scripts.remove(extension)
     return Success()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access
+from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families import public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.addresses import is_inside
+from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
 from cs_matrix_pytest.simulator.ipv4 import is_cidr
+from cs_matrix_pytest.simulator.listing import filtered, page
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
     LoadBalancerRule,
@@ -19,7 +22,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     PublicIp,
     StaticNatRule,
 )
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, Filter, ListSpec, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import comma, tag_fields
 
@@ -52,7 +55,15 @@ def firewall_rule_view(rule: FirewallRule, call: Call) -> dict[str, Any]:
 
 def is_any_cidr(cidr: str) -> bool:
     """True for an IPv4 or IPv6 CIDR."""
-    return is_cidr(cidr) or (":" in cidr and cidr.rpartition("/")[2].isdecimal())
+    return is_cidr(cidr) or is_ip6_cidr(cidr)
+
+
+def is_ip6_cidr(cidr: str) -> bool:
+    """True for an IPv6 CIDR, host bits or not."""
+    try:
+        return "/" in cidr and bool(IPv6Network(cidr, strict=False))
+    except ValueError:
+        return False
 
 
 def asked_for(call: Call, network: Network, ip: PublicIp | None, cidrs: list[str]) -> FirewallRule:
@@ -105,9 +116,7 @@ def applied(call: Call, rule: FirewallRule) -> Generator[Resource, None, Answer]
 
 @family.command("createFirewallRule")
 def create_firewall_rule(call: Call) -> Generator[Resource, None, Answer]:
-    ip = call.maybe(PublicIp, "ipaddressid")
-    if ip is None:
-        raise InvalidParameterValue(f"Unable to find IP address by ID {call.raw['ipaddressid']}")
+    ip = public_ips.named_ip(call)
     cidrs = [cidr.strip() for cidr in call.get("cidrlist", [])] or [rule_conflicts.ALL_CIDRS]
     for cidr in cidrs:
         if not is_any_cidr(cidr):
@@ -183,33 +192,176 @@ def close_for(cloud: Cloud, rule: Resource) -> None:
         cloud.store.remove(opened)
 
 
-def rule_named(call: Call, *, egress: bool) -> FirewallRule:
-    rule = call.params["id"]
-    if not isinstance(rule, FirewallRule) or rule not in call.cloud.store or rule.egress is not egress:
-        kind = "egress firewall" if egress else "firewall"
-        raise InvalidParameterValue(f"Unable to find {getattr(rule, 'number', rule)} having purpose {kind}")
+def deletable(call: Call) -> FirewallRule:
+    """The rule that a request is to delete, of whatever direction and family."""
+    rule = call.one(FirewallRule, missing="Unable to find {} having purpose [Firewall, Ipv6Firewall]")
+    if rule.type == "System" and not call.is_root_admin:
+        raise InvalidParameterValue("Only root admin can delete the system wide firewall rule")
     check_access(call.cloud, call.account, rule)
     return rule
 
 
-@family.command("deleteFirewallRule", "deleteEgressFirewallRule")
+MISSING = {
+    "deleteFirewallRule": "Unable to find firewall rule by ID={}",
+    "deleteEgressFirewallRule": "Unable to find egress firewall rule by id",
+    "updateFirewallRule": "Unable to find firewall rule by ID",
+    "updateEgressFirewallRule": "Unable to find egress firewall rule by ID",
+}
+"""What is said at once of a rule that is not there."""
+for _command, _refusal in MISSING.items():
+    family.must_name(_command, "id", Resource, _refusal)
+
+
+@family.before("updateFirewallRule", "updateEgressFirewallRule")
+def check_direction(call: Call) -> None:
+    rule, egress = call.params["id"], "Egress" in call.command.name
+    if isinstance(rule, FirewallRule) and rule.egress is not egress:
+        raise InvalidParameterValue(MISSING[call.command.name])
+
+
+@family.command("deleteFirewallRule", "deleteEgressFirewallRule", "deleteIpv6FirewallRule", "deleteRoutingFirewallRule")
 def delete_firewall_rule(call: Call) -> Answer:
-    rule = rule_named(call, egress=call.command.name == "deleteEgressFirewallRule")
-    if rule.type == "System" and not call.is_root_admin:
-        raise InvalidParameterValue("Only root admin can delete the system wide firewall rule")
-    call.cloud.store.remove(rule)
+    check_there(call)
+    call.cloud.store.remove(deletable(call))
     return Success()
+
+
+def check_there(call: Call) -> None:
+    """Raise as the commands of the newer sorts of rules do, which know them only when they run."""
+    for sort in ("Ipv6", "Routing"):
+        if sort in call.command.name and call.params["id"] not in call.cloud.store:
+            called = {"Ipv6": "IPv6", "Routing": "routing"}[sort]
+            raise InvalidParameterValue(f"Unable to find {called} firewall rule with id {call.params['id'].number}")
 
 
 @family.command("updateFirewallRule", "updateEgressFirewallRule")
 def update_firewall_rule(call: Call) -> Answer:
-    rule = rule_named(call, egress=call.command.name == "updateEgressFirewallRule")
+    return changed(call, call.flag("fordisplay") if "fordisplay" in call else None)
+
+
+def changed(call: Call, display: bool | None) -> FirewallRule:
+    """The rule that a request names, after its update. It has to be one for IPv4 (updateFirewallRule)."""
+    rule = call.params["id"]
+    if not isinstance(rule, FirewallRule) or rule not in call.cloud.store or rule.purpose != "Firewall":
+        raise InvalidParameterValue(f"Unable to find {rule.number} having purpose Firewall")
     if rule.type == "System" and not call.is_root_admin:
         raise InvalidParameterValue("Only root admin can update the system wide firewall rule")
+    check_access(call.cloud, call.account, rule)
     public_ips.rename(call, rule)
-    if "fordisplay" in call:
-        rule.display = call.flag("fordisplay")
+    if display is not None:
+        rule.display = display
     return rule
+
+
+# Rules of routed networks, and for IPv6
+
+
+def shown_as_firewall_rule(call: Call, rule: FirewallRule) -> dict[str, Any]:
+    """A rule as createFirewallRule shows it: the newer commands answer so, though they declare other fields."""
+    return {name: value for name, value in firewall_rule_view(rule, call).items() if value is not None}
+
+
+@family.command("createIpv6FirewallRule", "createRoutingFirewallRule")
+def create_rule_of_network(call: Call) -> Generator[Resource, None, Answer]:
+    rule = planned_rule_of_network(call)
+    rule_conflicts.detect(call.cloud, rule)
+    call.cloud.store.add(rule)
+    try:
+        yield rule
+    except ApiError:
+        call.cloud.store.remove(rule)
+        raise
+    rule.state = "Active"
+    return {"firewallrule": shown_as_firewall_rule(call, rule)}
+
+
+def planned_rule_of_network(call: Call) -> FirewallRule:
+    """The rule that a request describes, for all packets that go into or out of a network."""
+    ip6 = call.command.name == "createIpv6FirewallRule"
+    version, anywhere, is_valid = ("IPv6", "::/0", is_ip6_cidr) if ip6 else ("IPv4", "0.0.0.0/0", is_cidr)
+    sources, targets = call.get("cidrlist", [anywhere]), call.get("destcidrlist", [anywhere])
+    protocol, start = protocol_of(call["protocol"]), call.get("startport")
+    end = call.get("endport", start)
+    icmp = protocol.lower() == "icmp"
+    egress = direction_of(call.get("traffictype"))
+    for cidrs, which in ((sources, "source"), (targets, "destination")):
+        for cidr in cidrs:
+            if not is_valid(cidr):
+                raise InvalidParameterValue(f"Invalid {which} {version} CIDR: {cidr}")
+    rule_conflicts.check_ports(start, end)
+    network = call.one(Network, "networkid")
+    check_access(call.cloud, call.account, network)
+    rule_conflicts.check_service(network, "Firewall")
+    supported = of_offering(network.offering, "Firewall")[
+        "SupportedEgressProtocols" if egress else "SupportedProtocols"
+    ]
+    if protocol.lower() not in supported.lower():
+        raise InvalidParameterValue(f"Protocol {protocol} is not supported in zone")
+    icmp_type, icmp_code = call.get("icmptype", -1 if icmp else None), call.get("icmpcode", -1 if icmp else None)
+    if not icmp and (icmp_type is not None or icmp_code is not None):
+        raise InvalidParameterValue("Can specify icmpCode and icmpType for ICMP protocol only")
+    if icmp and (start is not None or end is not None):
+        raise InvalidParameterValue("Can't specify start/end port when protocol is ICMP")
+    return FirewallRule(
+        account=network.account,
+        protocol=protocol.lower(),
+        network=network,
+        start_port=start,
+        end_port=end,
+        cidr_list=sources,
+        dest_cidr_list=targets,
+        icmp_type=icmp_type,
+        icmp_code=icmp_code,
+        egress=egress,
+        purpose="Ipv6Firewall" if ip6 else "Firewall",
+        display=call.flag("fordisplay", True),
+    )
+
+
+PROTOCOL_NUMBERS = {1: "icmp", 6: "tcp", 17: "udp"}
+
+
+def protocol_of(text: str) -> str:
+    """A protocol by name; those of the three numbers that are known."""
+    name = text.strip()
+    if name.isdecimal():
+        if int(name) not in PROTOCOL_NUMBERS:
+            raise InvalidParameterValue(f"Protocol {int(name)} not supported")
+        return PROTOCOL_NUMBERS[int(name)]
+    return name
+
+
+def direction_of(text: str | None) -> bool:
+    """True for egress; ingress unless it is said."""
+    if text is not None and text.lower() not in ("ingress", "egress"):
+        raise InvalidParameterValue(f"Invalid traffic type {text}")
+    return text is not None and text.lower() == "egress"
+
+
+@family.command("updateIpv6FirewallRule", "updateRoutingFirewallRule")
+def update_rule_of_network(call: Call) -> Answer:
+    check_there(call)
+    # Neither hides a rule that it is not told to show.
+    return {"firewallrule": shown_as_firewall_rule(call, changed(call, call.flag("fordisplay", True)))}
+
+
+@family.command("listIpv6FirewallRules", "listRoutingFirewallRules")
+def list_rules_of_networks(call: Call) -> Answer:
+    direction = call.get("traffictype")
+    if direction is not None and direction not in ("Ingress", "Egress"):
+        raise InternalError(
+            f"No enum constant com.cloud.network.rules.FirewallRule.TrafficType.{direction}", cs_code=9999
+        )
+    purpose, scope = "Ipv6Firewall" if "Ipv6" in call.command.name else "Firewall", scoping(call)
+    chosen = [
+        rule
+        for rule in call.cloud.store.table(FirewallRule).where(purpose=purpose)
+        if scope.admits(rule.account) and direction in (None, "Egress" if rule.egress else "Ingress")
+    ]
+    spec = ListSpec(FirewallRule, filters={**FILTERS, "traffictype": lambda rule, value, call: True}, newest_first=True)
+    shown = page(call, filtered(call, spec, chosen))
+    rows = [shown_as_firewall_rule(call, rule) for rule in shown.rows if isinstance(rule, FirewallRule)]
+    return {"count": shown.total, "firewallrule": rows} if rows else {}
 
 
 def rows(egress: bool) -> Any:
@@ -219,12 +371,12 @@ def rows(egress: bool) -> Any:
             if ip.state != "Allocated":
                 raise InvalidParameterValue(f"Ip address id={ip.number} not ready for firewall rules yet")
             check_access(call.cloud, call.account, ip)
-        return call.cloud.store.table(FirewallRule).where(egress=egress)
+        return call.cloud.store.table(FirewallRule).where(egress=egress, purpose="Firewall")
 
     return chosen
 
 
-FILTERS = {
+FILTERS: dict[str, Filter] = {
     "ipaddressid": lambda rule, ip, call: rule.ip is ip,
     "fordisplay": lambda rule, wanted, call: rule.display is wanted,
 }

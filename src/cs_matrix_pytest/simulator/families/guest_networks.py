@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator import vlans
 from cs_matrix_pytest.simulator.access import describe
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import InsufficientCapacity, InternalError, InvalidParameterValue
-from cs_matrix_pytest.simulator.families import nics, public_ips, routers
+from cs_matrix_pytest.simulator.families import nics, public_ips, routed_networks, routers
 from cs_matrix_pytest.simulator.families.addresses import first_host, netmask_of
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import GuestVlanRange, IpRange, PhysicalNetwork, TrafficType, Zone
@@ -18,6 +19,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     Network,
     Nic,
     PublicIp,
+    Router,
     StickinessPolicy,
 )
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
@@ -242,11 +244,13 @@ def destroy(cloud: Cloud, network: Network) -> bool:
     for kind in (*public_ips.RULES_ON_ADDRESS, FirewallRule, InternalLoadBalancer):
         for rule in store.table(kind).where(network=network):
             remove_rule(cloud, rule)
+    routers.destroy_all(cloud, store.table(Router).where(lambda vm: network in vm.networks, role=routers.BALANCER))
     for range in store.table(IpRange):
         if range.network is network:
             store.remove(range)
     for nic in store.table(Nic).where(network=network):
         store.remove(nic)
+    routed_networks.release(cloud, network)
     network.state = "Destroy"
     store.remove(network)
     return True
@@ -276,6 +280,7 @@ def collects(cloud: Cloud, network: Network) -> bool:
     return not any(vm.state in RUNNING_VM_STATES for vm in nics.vms_in(cloud, network))
 
 
+@timed
 def collect_garbage(cloud: Cloud, last_run: float) -> None:
     """One look of the garbage collector (NetworkGarbageCollector), every ``network.gc.interval`` seconds.
 

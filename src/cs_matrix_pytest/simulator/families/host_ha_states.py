@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator.background import keep_looking
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.models.host_services import (
     THIS_SERVER,
@@ -270,6 +271,7 @@ def watch(cloud: Cloud) -> None:
     keep_looking(cloud, "host HA", POLL_SECONDS, look)
 
 
+@timed
 def look(cloud: Cloud, now: float) -> bool:
     """One look at every host with HA; False where none has it enabled (HAManagerBgPollTask)."""
     table = cloud.store.table(HostHa)
@@ -411,6 +413,7 @@ def take_down(cloud: Cloud, host: Host, *, returns: bool) -> None:
         cloud.clock.call_later(RETURNS_AFTER, come_back, cloud, host)
 
 
+@timed
 def come_back(cloud: Cloud, host: Host) -> None:
     """Have the agent of a host that was lost connect again."""
     if host in cloud.store and host.state in ("Down", "Disconnected"):

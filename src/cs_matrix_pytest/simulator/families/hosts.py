@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.clock import timed
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families.annotations import add_to, has_annotations
 from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on, percent
 from cs_matrix_pytest.simulator.families.gpu import host_fields
@@ -23,6 +24,7 @@ from cs_matrix_pytest.simulator.models.networks import Router
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import new_uuid
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import when
 
@@ -45,7 +47,6 @@ RESOURCE_STATES = {
     ("Disabled", "Enable"): "Enabled",
     ("Disabled", "Disable"): "Disabled",
     ("Enabled", "AdminAskMaintenance"): "PrepareForMaintenance",
-    ("Disabled", "AdminAskMaintenance"): "PrepareForMaintenance",
     ("ErrorInMaintenance", "AdminAskMaintenance"): "PrepareForMaintenance",
     ("PrepareForMaintenance", "InternalEnterMaintenance"): "Maintenance",
     ("PrepareForMaintenance", "UnableToMaintain"): "ErrorInMaintenance",
@@ -56,8 +57,10 @@ RESOURCE_STATES = {
     ("Disabled", "DeclareHostDegraded"): "Degraded",
     ("Maintenance", "DeclareHostDegraded"): "Degraded",
     ("Degraded", "EnableDegradedHost"): "Enabled",
+    ("Degraded", "AdminAskMaintenance"): "Maintenance",
 }
 """The next resource state by state and event (ResourceState)."""
+NO_HOST = "Host with id {} doesn't exist"
 MAINTENANCE_STATES = ("Maintenance", "ErrorInMaintenance", "PrepareForMaintenance", "ErrorInPrepareForMaintenance")
 SETTLE_SECONDS = 2.0
 """How long a host without VMs takes from being asked to being in maintenance."""
@@ -178,10 +181,12 @@ def _has_local_storage_in_use(cloud: Cloud, host: Host) -> bool:
 
 @family.command("addHost")
 def add_host(call: Call) -> Answer:
-    zone, pod = call.one(Zone, "zoneid"), call.one(Pod, "podid")
+    cluster = call.maybe(Cluster, "clusterid", missing="can not find cluster for specified clusterId")
+    zone = call.one(Zone, "zoneid", missing="Can't find zone by id {}")
+    pod = call.one(Pod, "podid", missing="Can't find pod by id {}")
     if pod.zone is not zone:
         raise InvalidParameterValue(
-            f"Pod with specified pod {pod.name} doesn't belong to the zone with specified zone {zone.name}"
+            f"Pod with specified pod {described(pod)} doesn't belong to the zone with specified zone {described(zone)}"
         )
     if "clusterid" in call and "clustername" in call:
         raise InvalidParameterValue("Can't specify cluster by both id and name")
@@ -193,7 +198,11 @@ def add_host(call: Call) -> Answer:
         raise InvalidParameterValue("hosttag is mandatory while adding host of type Baremetal")
     if hypervisor.lower() != "external":
         _check_url(url)
-    cluster = call.maybe(Cluster, "clusterid") or _named_cluster(call, pod, hypervisor, url)
+    # A hypervisor that only its cluster knows is one of a newer server.
+    known = hypervisor.lower() in (*HYPERVISORS, "custom", "secondarystorage")
+    if not known and (cluster is None or cluster.hypervisor.lower() != hypervisor.lower()):
+        raise ApiError(f"Do not support HypervisorType {hypervisor} for {url}")
+    cluster = cluster or _named_cluster(call, pod, hypervisor, url)
     return [connect_host(call.cloud, cluster, url, call)]
 
 
@@ -317,9 +326,31 @@ def transit(host: Host, event: str) -> None:
     host.resource_state = following
 
 
+def check_scripts_allowed(call: Call, parameter: str, *, wanted: bool) -> None:
+    """Raise InvalidParameterValue for a rule in JavaScript where they are not allowed (JsInterpreterHelper)."""
+    if wanted and not call.cloud.configuration.flag("js.interpretation.enabled"):
+        raise InvalidParameterValue(
+            f"'{parameter}' cannot be set because JavaScript interpretation is disabled in setting "
+            "'js.interpretation.enabled'."
+        )
+
+
 @family.command("updateHost")
 def update_host(call: Call) -> Answer:
-    host, event = call.one(Host), call.get("allocationstate")
+    try:
+        return changed_host(call)
+    except ApiError as error:
+        host = call.get("id")
+        known = host if isinstance(host, Host) and host in call.cloud.store else None
+        number = getattr(host, "number", host)
+        raise ApiError(f"Failed to update host: {described(known)} with id {number}, {error.text}") from None
+
+
+def changed_host(call: Call) -> Host:
+    """The host of an update, as it is afterwards; raises whatever was wrong."""
+    check_scripts_allowed(call, "istagarule", wanted=call.flag("istagarule"))
+    check_scripts_allowed(call, "guestosrule", wanted="guestosrule" in call)
+    host, event = call.one(Host, missing="Host with id {} doesn't exist"), call.get("allocationstate")
     if event and event.strip():
         if event not in ("Enable", "Disable"):
             raise InvalidParameterValue(f"Invalid allocation state: {event}, only Enable/Disable are allowed")
@@ -327,7 +358,7 @@ def update_host(call: Call) -> Answer:
     if (call.get("name") or "").strip():
         host.name = call["name"]
     if "oscategoryid" in call:
-        category = call.one(OsCategory, "oscategoryid")
+        category = call.one(OsCategory, "oscategoryid", missing="Please specify a valid guest OS category.")
         host.os_category = None if category.name == "None" else category
         host.guest_os_rule = None
     if "guestosrule" in call:
@@ -338,6 +369,8 @@ def update_host(call: Call) -> Answer:
         host.tag_is_rule = call.flag("istagarule")
     if call.flag("cleanupexternaldetails"):
         host.details = {key: value for key, value in host.details.items() if not key.startswith("External:")}
+    elif "externaldetails" in call:
+        host.details |= call.map("externaldetails")
     if call.get("annotation"):
         add_to(call, "HOST", host, call["annotation"], admins_only=True)
     return host
@@ -351,7 +384,17 @@ def vms_on(cloud: Cloud, host: Host) -> list[UserVm | Router | SystemVm]:
 
 @family.command("prepareHostForMaintenance")
 def prepare_for_maintenance(call: Call) -> Answer:
-    host, cloud = call.one(Host), call.cloud
+    host = call.one(Host, missing="Unable to find host with ID: {}. Please specify a valid host ID.")
+    try:
+        _prepare(call.cloud, host)
+    except InternalError as error:
+        raise ApiError(
+            f"Failed to prepare host for maintenance due to: {error.text}", code=InternalError.code
+        ) from None
+    return host
+
+
+def _prepare(cloud: Cloud, host: Host) -> None:
     if host.resource_state in MAINTENANCE_STATES and host.resource_state != "ErrorInMaintenance":
         raise InternalError(
             f"Host is already in state {host.resource_state}. Cannot recall for maintenance until resolved."
@@ -360,7 +403,7 @@ def prepare_for_maintenance(call: Call) -> Answer:
     if others and host.cluster is not None:
         raise InternalError(
             "There are other servers attempting migrations for maintenance. Found hosts in PrepareForMaintenance OR "
-            f"ErrorInPrepareForMaintenance STATUS in cluster {host.cluster.name}"
+            f"ErrorInPrepareForMaintenance STATUS in cluster {described(host.cluster)}"
         )
     if _has_local_storage_in_use(cloud, host):
         raise InternalError(
@@ -369,10 +412,12 @@ def prepare_for_maintenance(call: Call) -> Answer:
         )
     vms = vms_on(cloud, host)
     if vms and not _other_hosts(cloud, host):
-        raise InternalError(f"Unable to prepare for maintenance host {host.name}")
-    transit(host, "AdminAskMaintenance")
+        raise InternalError(f"Unable to prepare for maintenance host {described(host)}")
+    try:
+        transit(host, "AdminAskMaintenance")
+    except InternalError as error:
+        raise InternalError(f"Cannot transit resource state of {described(host)} to Maintenance{error.text}") from None
     cloud.clock.call_later(SETTLE_SECONDS, enter_maintenance, cloud, host)
-    return host
 
 
 def _other_hosts(cloud: Cloud, host: Host) -> list[Host]:
@@ -383,6 +428,7 @@ def _other_hosts(cloud: Cloud, host: Host) -> list[Host]:
     ]
 
 
+@timed
 def enter_maintenance(cloud: Cloud, host: Host) -> None:
     """Move what runs on a host elsewhere; then it is in maintenance."""
     if host not in cloud.store or host.resource_state != "PrepareForMaintenance":
@@ -407,10 +453,10 @@ def enter_maintenance(cloud: Cloud, host: Host) -> None:
 
 @family.command("cancelHostMaintenance")
 def cancel_maintenance(call: Call) -> Answer:
-    host = call.one(Host)
+    host = call.one(Host, missing=NO_HOST)
     if host.resource_state not in MAINTENANCE_STATES:
         raise InternalError(
-            f"Cannot perform cancelMaintenance when resource state is {host.resource_state}, host: {host.name}"
+            f"Cannot perform cancelMaintenance when resource state is {host.resource_state}, host: {described(host)}"
         )
     transit(host, "AdminCancelMaintenance")
     return host
@@ -418,19 +464,26 @@ def cancel_maintenance(call: Call) -> Answer:
 
 @family.command("declareHostAsDegraded")
 def declare_degraded(call: Call) -> Answer:
-    host = call.one(Host)
+    host = call.one(Host, missing="Host [id:{}] does not exist.")
+    if host.resource_state == "Degraded":
+        raise ApiError(
+            f"Failed to declare host as Degraded due to: Host ({described(host)}) was already marked as Degraded."
+        )
     if host.state not in ("Alert", "Disconnected"):
-        raise InvalidParameterValue(f"Host id = {host.id} can't be declared as degraded as it is in state {host.state}")
+        raise InvalidParameterValue(
+            f"Cannot perform declare host ({described(host)}) as 'Degraded' when host is in {host.state} status"
+        )
     transit(host, "DeclareHostDegraded")
     return host
 
 
 @family.command("cancelHostAsDegraded")
 def cancel_degraded(call: Call) -> Answer:
-    host = call.one(Host)
+    host = call.one(Host, missing="Host (null) with id {} does not exist")
     if host.resource_state != "Degraded":
-        raise InternalError(
-            f"Cannot perform cancelHostAsDegraded when resource state is {host.resource_state}, host: {host.name}"
+        raise ApiError(
+            "Failed to Cancel host from Degraded status due to: Cannot perform cancelHostAsDegraded on host "
+            f"({described(host)}) when host is in {host.resource_state} state"
         )
     transit(host, "EnableDegradedHost")
     return host
@@ -438,22 +491,44 @@ def cancel_degraded(call: Call) -> Answer:
 
 @family.command("reconnectHost")
 def reconnect_host(call: Call) -> Answer:
-    host = call.one(Host)
+    host = call.one(Host, missing=NO_HOST, error=ParameterError)
     if host.resource_state in MAINTENANCE_STATES and host.state != "Up":
-        raise InternalError(f"Unable to reconnect host {host.name} because it is in {host.resource_state}")
+        raise ApiError(f"Unable to reconnect host {host.name} because it is in {host.resource_state}")
     host.state, host.connected = "Up", call.cloud.clock.now()
     return host
 
 
-@family.command("releaseHostReservation", "updateHostPassword")
-def accepted(call: Call) -> Answer:
-    call.maybe(Host, "hostid" if "hostid" in call else "id")
+@family.command("releaseHostReservation")
+def release_reservation(_call: Call) -> Answer:
+    # No planner reserves hosts here, and a host that has no reservation has nothing to lose.
+    return Success()
+
+
+WITH_PASSWORDS = ("XenServer", "KVM")
+"""Hypervisors whose hosts' passwords are kept."""
+
+
+@family.command("updateHostPassword")
+def update_password(call: Call) -> Answer:
+    host, cluster = call.maybe(Host, "hostid"), call.maybe(Cluster, "clusterid")
+    place = cluster or host
+    if place is None:
+        raise InvalidParameterValue("You should provide an host id.")
+    if cluster is None and place.hypervisor == "XenServer":
+        raise InvalidParameterValue(
+            "Single host update is not supported by XenServer hypervisors. Please try again informing the Cluster ID."
+        )
+    if place.hypervisor not in WITH_PASSWORDS:
+        raise InvalidParameterValue("This operation is not supported for this hypervisor type")
+    if not call["username"].strip():
+        raise InvalidParameterValue("Username should be non empty string")
     return Success()
 
 
 @family.command("deleteHost")
 def delete_host(call: Call) -> Answer:
-    host, cloud, forced = call.one(Host), call.cloud, call.flag("forced")
+    host = call.one(Host, missing="Host with ID [{}] was not found")
+    cloud, forced = call.cloud, call.flag("forced")
     if host.resource_state not in ("Maintenance", "Degraded") and not forced:
         raise InternalError(
             f"Host with UUID [{host.id}] is not in maintenance mode and no forced deletion was requested."

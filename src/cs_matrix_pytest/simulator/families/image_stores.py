@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError, as_internal_errors
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.infra import ImageStore, StagingStore, Zone
 from cs_matrix_pytest.simulator.models.storage import Snapshot
+from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.urls import parts_of
 
 family = Family("image_stores")
 
+SCOPES = ("ZONE", "CLUSTER", "HOST", "REGION", "GLOBAL")
+"""Of storage of any sort (ScopeType)."""
 PROVIDERS = ("NFS", "SMB", "Swift", "S3")
 ZONE_PROVIDERS = ("NFS", "SMB")
 """Providers whose stores belong to a zone; object storage serves a region."""
@@ -38,33 +42,34 @@ STORAGE_PROVIDERS = {
 
 
 @family.view(ImageStore, StagingStore)
-def image_store_view(store: ImageStore, _call: Call) -> dict[str, Any]:
+def image_store_view(store: ImageStore, call: Call) -> dict[str, Any]:
     return {
         "id": store.id,
         "zoneid": store.zone.id if store.zone else None,
         "zonename": store.zone.name if store.zone else None,
-        "name": store.name,
-        "url": store.url,
+        "name": store.name or None,
+        "url": store.url or None,
         "protocol": store.protocol,
         "providername": store.provider,
         "scope": store.scope,
         "readonly": store.read_only,
         "disksizetotal": store.capacity,
         "details": dict(store.details) or None,
-        "hasannotations": False,
+        "hasannotations": has_annotations(store, call),
     }
 
 
-@family.command("addImageStore", "addSecondaryStorage")
+@family.command("addSecondaryStorage", object_name="secondarystorage")
+@family.command("addImageStore")
 def add_image_store(call: Call) -> Answer:
-    zone, cloud, provider = call.maybe(Zone, "zoneid"), call.cloud, call.get("provider", "NFS")
+    cloud, provider = call.cloud, call.get("provider", "NFS")
     provider = {each.lower(): each for each in PROVIDERS}.get(provider.lower(), "NFS")
     url = call.get("url") or call.map("details").get("endpoint", "")
     name = call.get("name") or url
     stores = cloud.store.table(ImageStore)
     if stores.first(name=name):
         raise InvalidParameterValue(f"The image store with name {name} already exists, try creating with another name")
-    scope = "ZONE" if zone else "REGION"
+    scope = "ZONE" if call.get("zoneid", NO_ID) != NO_ID else "REGION"
     if (scope == "ZONE") != (provider in ZONE_PROVIDERS):
         raise InvalidParameterValue(f"Image store provider {provider} does not support scope {scope}")
     other = stores.first(lambda row: row.provider != provider)
@@ -72,6 +77,7 @@ def add_image_store(call: Call) -> Answer:
         raise InvalidParameterValue(
             f"You can only add new image stores from the same provider {other.provider} already added"
         )
+    zone = call.maybe(Zone, "zoneid", missing="Can't find zone by id {}")
     protocol = parts_of(url).scheme or provider.lower()
     if provider in ZONE_PROVIDERS and not (parts_of(url).netloc and parts_of(url).path):
         raise InternalError(
@@ -101,8 +107,8 @@ def add_image_store(call: Call) -> Answer:
 
 @family.command("updateImageStore")
 def update_image_store(call: Call) -> Answer:
-    store = call.one(ImageStore)
-    store.name = call.get("name", store.name)
+    store = call.one(ImageStore, missing="Unable to find image store with ID: {}", error=ParameterError)
+    store.name = call.get("name", "").strip() or store.name
     store.read_only = call.flag("readonly", store.read_only)
     store.capacity = call.get("capacitybytes", store.capacity)
     return store
@@ -110,7 +116,7 @@ def update_image_store(call: Call) -> Answer:
 
 @family.command("deleteImageStore")
 def delete_image_store(call: Call) -> Answer:
-    store, cloud = call.one(ImageStore), call.cloud
+    store, cloud = call.one(ImageStore, missing="Image store with id {} doesn't exist"), call.cloud
     last = not cloud.store.table(ImageStore).first(lambda row: row is not store and row.zone is store.zone)
     if last and any(row.zone is store.zone and row.state == "BackedUp" for row in cloud.store.table(Snapshot)):
         raise InvalidParameterValue("Cannot delete image store with active snapshots backup!")
@@ -165,9 +171,15 @@ family.listing(
 )
 
 
-@family.command("createSecondaryStagingStore")
+@family.command("createSecondaryStagingStore", object_name="secondarystorage")
+@as_internal_errors()
 def create_staging_store(call: Call) -> Answer:
-    zone, url = call.maybe(Zone, "zoneid"), call["url"]
+    scope = call.get("scope", "ZONE")
+    if scope.upper() not in SCOPES:
+        raise InvalidParameterValue(f"invalid scope for cache store {scope}")
+    if scope.upper() != "ZONE":
+        raise InvalidParameterValue("Only zone wide cache storage is supported")
+    zone, url = call.maybe(Zone, "zoneid", missing="Can't find zone by id {}"), call["url"]
     if zone is None:
         raise InvalidParameterValue("zone id can't be null, if scope is zone")
     if not (parts_of(url).netloc and parts_of(url).path):
@@ -188,7 +200,7 @@ def create_staging_store(call: Call) -> Answer:
 
 @family.command("deleteSecondaryStagingStore")
 def delete_staging_store(call: Call) -> Answer:
-    call.cloud.store.remove(call.one(StagingStore))
+    call.cloud.store.remove(call.one(StagingStore, missing="Cache store with id {} doesn't exist"))
     return Success()
 
 

@@ -18,6 +18,7 @@ from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Family, Listing
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
@@ -192,10 +193,36 @@ def updated_fields(image: Template, call: Call) -> dict[str, Any]:
 Fields = Callable[[Template, "ImageCopy | None", Call], dict[str, Any]]
 
 
+UNDECLARED = ("vnfnics", "vnfdetails")
+"""What VNF templates show beyond what the commands declare (VnfTemplateResponse)."""
+
+
 def shown(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     """Fields as an answer has them: declared ones that have a value."""
     declared = call.command.response
-    return {name: value for name, value in fields.items() if value is not None and (not declared or name in declared)}
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and (not declared or name in declared or name in UNDECLARED)
+    }
+
+
+def vnf_fields(image: Template) -> dict[str, Any]:
+    """What a VNF template, and its appliances, show of its NICs and of how to reach it."""
+    return {
+        "vnfnics": [
+            {
+                "deviceid": nic.device_id,
+                "name": nic.name,
+                "required": nic.required,
+                "management": nic.management,
+                **({} if nic.description is None else {"description": nic.description}),
+            }
+            for nic in image.vnf_nics
+        ]
+        or None,
+        "vnfdetails": dict(sorted(image.vnf_details.items())) or None,
+    }
 
 
 def listed(call: Call, kind: type[Template], filter_name: str, fields: Fields) -> Listing:
@@ -216,7 +243,10 @@ def listed(call: Call, kind: type[Template], filter_name: str, fields: Fields) -
     if call.flag("showunique"):
         rows = list({image.id: (image, copy) for image, copy in reversed(rows)}.values())[::-1]
     chosen: list[Any] = list(page(call, rows).rows)
-    return Listing([shown(call, fields(image, copy, call)) for image, copy in chosen], len(rows))
+    return Listing(
+        [shown(call, fields(image, copy, call) | call.cloud.additions(image, call)) for image, copy in chosen],
+        len(rows),
+    )
 
 
 def _copies(call: Call, image: Template) -> Iterable[ImageCopy | None]:
@@ -337,10 +367,7 @@ def zones_of(call: Call) -> list[Zone]:
         if zone not in every:
             raise InternalError("Please specify a valid zone.")
         if zone.allocation_state == "Disabled" and not call.is_root_admin:
-            raise PermissionDenied(
-                "Cannot perform this operation, Zone "
-                f'Zone {{"id":{zone.number},"name":"{zone.name}","uuid":"{zone.id}"}} is currently disabled'
-            )
+            raise PermissionDenied(f"Cannot perform this operation, Zone {described(zone)} is currently disabled")
     return list(named)
 
 
@@ -357,14 +384,16 @@ def check_new_image(call: Call, owner: Account, what: str) -> None:
         raise InvalidParameterValue(
             "Template registered for 'All zones' can only be owned a Root Admin account. Please select specific zone(s)."
         )
-    if "file://" in call["url"].lower():
+    url = call.get("url")
+    if url is not None and "file://" in url.lower():
         raise InvalidParameterValue("File:// type urls are currently unsupported")
     if call.flag("ispublic") and not may_be_public(call, owner) and not owner.is_root_admin:
         raise InvalidParameterValue("Only private Templates/ISO can be created.")
     for row in call.cloud.store.table(Template):
         if row.template_type == "SYSTEM" and call["name"].lower() == row.name.lower():
             raise InternalError("Cannot use reserved names for Templates")
-    check_url(call["url"], what)
+    if url is not None:
+        check_url(url, what)
 
 
 def may_be_public(call: Call, owner: Account) -> bool:

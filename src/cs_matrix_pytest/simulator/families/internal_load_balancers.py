@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InsufficientCapacity, InvalidParameterValue
-from cs_matrix_pytest.simulator.families import guest_networks, nics
+from cs_matrix_pytest.simulator.families import guest_networks, nics, public_ips, routers
 from cs_matrix_pytest.simulator.families.addresses import within
 from cs_matrix_pytest.simulator.families.load_balancers import ALGORITHMS
 from cs_matrix_pytest.simulator.families.rule_conflicts import MAX_PORT, RuleConflictError
-from cs_matrix_pytest.simulator.models.networks import Network, Nic
+from cs_matrix_pytest.simulator.families.service_offerings import system_offering
+from cs_matrix_pytest.simulator.models.networks import Network, Nic, Router
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
@@ -119,20 +120,87 @@ def check_conflicts(cloud: Cloud, new: InternalLoadBalancer) -> None:
 
 
 def remove(cloud: Cloud, balancer: InternalLoadBalancer) -> None:
-    """Remove a balancer; its address is free again once no other has it."""
+    """Remove a balancer; its address is free again, and its VM gone, once no other has it."""
     cloud.store.remove(balancer)
     if cloud.store.table(InternalLoadBalancer).first(nic=balancer.nic) is None:
+        for vm in vms_at(cloud, balancer.nic):
+            routers.destroy(cloud, vm)
         cloud.store.remove(balancer.nic)
+
+
+family.must_name("deleteLoadBalancer", "id", InternalLoadBalancer, "Can't find load balancer by id specified")
+family.must_name("updateLoadBalancer", "id", InternalLoadBalancer, "Can't find load balancer by ID specified")
 
 
 @family.command("deleteLoadBalancer")
 def delete_load_balancer(call: Call) -> Answer:
-    balancer = call.params["id"]
-    if not isinstance(balancer, InternalLoadBalancer) or balancer not in call.cloud.store:
-        raise InvalidParameterValue("Can't find load balancer by id specified")
+    balancer = call.one(InternalLoadBalancer)
     check_access(call.cloud, call.account, balancer)
     remove(call.cloud, balancer)
     return Success()
+
+
+@family.command("updateLoadBalancer")
+def update_load_balancer(call: Call) -> Answer:
+    balancer = call.one(InternalLoadBalancer)
+    check_access(call.cloud, call.account, balancer)
+    public_ips.rename(call, balancer)
+    balancer.display = call.flag("fordisplay", balancer.display)
+    return balancer
+
+
+# The VMs that balance
+
+
+def vms_at(cloud: Cloud, nic: Nic) -> list[Router]:
+    """The VM that answers at a balancer's address, if there is one yet."""
+    return cloud.store.table(Router).where(lambda vm: nic in vm.nics, role=routers.BALANCER)
+
+
+def apply(cloud: Cloud, balancer: InternalLoadBalancer) -> None:
+    """Have a VM run that does the balancing at a balancer's address (deployInternalLbVm)."""
+    running = vms_at(cloud, balancer.nic)
+    if not running:
+        offering = system_offering(cloud, "internalloadbalancervm")
+        running = [routers.deploy_internal_balancer(cloud, balancer.network, balancer.nic, offering)]
+    for vm in running:
+        if vm.state != "Running":
+            routers.start(cloud, vm)
+
+
+def operated(call: Call) -> Router:
+    vm = call.params["id"]
+    if not isinstance(vm, Router) or vm not in call.cloud.store or vm.role != routers.BALANCER:
+        raise InvalidParameterValue("Can't find Internal LB Instance by ID")
+    check_access(call.cloud, call.account, vm)
+    return vm
+
+
+@family.command("startInternalLoadBalancerVM")
+def start_vm(call: Call) -> Answer:
+    vm = operated(call)
+    if vm.state != "Running":
+        routers.start(call.cloud, vm)
+    return vm
+
+
+@family.command("stopInternalLoadBalancerVM")
+def stop_vm(call: Call) -> Answer:
+    vm = operated(call)
+    routers.stop(vm)
+    return vm
+
+
+family.must_name("startInternalLoadBalancerVM", "id", Router, "Unable to find Internal LB Instance by ID")
+family.must_name("stopInternalLoadBalancerVM", "id", Router, "Unable to find Internal LB Instance by ID")
+family.listing(
+    "listInternalLoadBalancerVMs",
+    Router,
+    scope=Scope.OWNER,
+    newest_first=True,
+    rows=lambda call: call.cloud.store.table(Router).where(role=routers.BALANCER),
+    filters=routers.FILTERS,
+)
 
 
 family.listing(

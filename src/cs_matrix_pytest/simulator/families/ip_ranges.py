@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.access import active_account
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, as_internal_errors
 from cs_matrix_pytest.simulator.families.physical_networks import physical_network_for
 from cs_matrix_pytest.simulator.families.pods import check_range
 from cs_matrix_pytest.simulator.families.zones import system_network
@@ -24,12 +24,15 @@ from cs_matrix_pytest.simulator.models.infra import (
 from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.views import owner_fields
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("ip_ranges")
+
+NO_RANGE = "Please specify a valid IP range id."
 
 
 @family.view(IpRange)
@@ -118,7 +121,7 @@ def create_vlan_ip_range(call: Call) -> Answer:
     cloud, account_name = call.cloud, call.get("account")
     network = call.params.get("networkid")
     if isinstance(network, Network):
-        network = call.maybe(Network, "networkid")
+        network = call.maybe(Network, "networkid", missing="Unable to find network by id {}")
     elif not isinstance(network, SystemNetwork):
         network = None
     start, ip6_cidr = call.get("startip"), call.get("ip6cidr")
@@ -130,8 +133,8 @@ def create_vlan_ip_range(call: Call) -> Answer:
     if ip6_cidr is not None and ip6_network(ip6_cidr).prefixlen > 64:
         raise InvalidParameterValue("For IPv6 range, prefix must be /64 or less")
     owner, domain = _dedicated_to(call)
-    physical = call.maybe(PhysicalNetwork, "physicalnetworkid")
-    zone = network.zone if network is not None else call.maybe(Zone, "zoneid")
+    physical = call.maybe(PhysicalNetwork, "physicalnetworkid", missing="Unable to find Physical Network with id={}")
+    zone = network.zone if network is not None else call.maybe(Zone, "zoneid", missing="Unable to find zone by id {}")
     if zone is None and physical is not None:
         zone = physical.zone
     if zone is None:
@@ -148,14 +151,12 @@ def create_vlan_ip_range(call: Call) -> Answer:
     others = [row for row in cloud.store.table(IpRange) if row.network is network]
     if isinstance(network, Network):
         vlan = _guest_vlan(network, vlan, others)
-    elif vlan is None:
-        raise InvalidParameterValue("Unable to determine vlan id or untagged vlan for public network")
     gateway, netmask = call.get("gateway"), call.get("netmask")
-    if isinstance(network, Network) and others and start:
-        gateway, netmask = gateway or others[0].gateway, netmask or others[0].netmask
-    pod = call.maybe(Pod, "podid")
+    if isinstance(network, Network) and start and end:
+        gateway, netmask = _subnet(network, others, gateway, netmask, start, end)
+    pod = call.maybe(Pod, "podid", missing="Please specify a valid pod.")
     if pod is not None and pod.zone is not zone:
-        raise InvalidParameterValue(f"Pod {pod.name} doesn't belong to zone id={zone.number}")
+        raise InvalidParameterValue(f"Pod {described(pod)} doesn't belong to zone id={zone.number}")
     if pod is not None and (not zone.is_basic or public):
         raise InvalidParameterValue("Pod id can be specified only for the networks of type Guest in zone of type Basic")
     if (owner or domain) and zone.is_basic:
@@ -204,10 +205,12 @@ def create_vlan_ip_range(call: Call) -> Answer:
 
 
 def _dedicated_to(call: Call) -> tuple[Account | None, Domain | None]:
-    name, domain, project = call.get("account"), call.maybe(Domain, "domainid"), call.maybe(Project, "projectid")
+    name = call.get("account")
+    if "projectid" in call and name is not None:
+        raise InvalidParameterValue("Account and projectId are mutually exclusive")
+    domain = call.maybe(Domain, "domainid", missing="Please specify a valid domain id")
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
     if project is not None:
-        if name is not None:
-            raise InvalidParameterValue("Account and projectId are mutually exclusive")
         return project.account, None
     if name is not None and domain is not None:
         owner = active_account(call.cloud, name, domain)
@@ -230,15 +233,20 @@ def _network_of_range(
 ) -> Network | SystemNetwork | None:
     if public:
         if isinstance(network, Network):
-            raise InvalidParameterValue(f"Can't find Public network {network.name}")
+            raise InvalidParameterValue(f"Can't find Public network {described(network)}")
         return network or system_network(cloud, zone, "Public")
     if isinstance(network, Network):
         if network.guest_type == "Isolated" and "SourceNat" in network.offering.service_providers:
             raise InvalidParameterValue(
-                f"Can't create direct vlan for network {network.name} with type: {network.guest_type}"
+                f"Can't create direct vlan for network {described(network)} with type: {network.guest_type}"
             )
         if not network.offering.specify_ip_ranges:
-            raise InvalidParameterValue(f"Network {network.name} doesn't support adding IP ranges")
+            raise InvalidParameterValue(f"Network {described(network)} doesn't support adding IP ranges")
+        if network.guest_type != "Shared" and not zone.is_basic:
+            raise InvalidParameterValue(
+                "Can execute createVLANIpRanges on shared guest Network, but type of this guest Network "
+                f"{described(network)} is {network.guest_type}"
+            )
         return network
     found = cloud.store.table(Network).first(
         lambda each: each.zone is zone and (zone.is_basic or "SecurityGroup" in each.offering.service_providers)
@@ -248,13 +256,62 @@ def _network_of_range(
     return found
 
 
+def _subnet(
+    network: Network, others: list[IpRange], gateway: str | None, netmask: str | None, start: str, end: str
+) -> tuple[str | None, str | None]:
+    """The gateway and netmask of a new range of a guest network: those of a subnet that it has, or its own
+    (validateIpRange)."""
+    known = [(row.gateway, row.netmask) for row in others if row.gateway and row.netmask]
+    if not known and network.gateway and network.netmask:
+        known = [(network.gateway.split(",")[0], network.netmask)]
+    if (gateway is None) is not (netmask is None) and known:
+        raise InvalidParameterValue("either both netmask and gateway should be passed or both should me omited.")
+    for old_gateway, old_netmask in known:
+        if old_gateway is None or old_netmask is None:
+            continue
+        if gateway is None or netmask is None:
+            if all(
+                ipv4.is_address(each) and ipv4.same_network(each, old_gateway, old_netmask) for each in (start, end)
+            ):
+                return _outside(old_gateway, old_netmask, start, end)
+            continue
+        for each, called in ((start, "start"), (end, "end")):
+            if not (ipv4.is_address(each) and ipv4.is_netmask(netmask) and ipv4.same_network(each, gateway, netmask)):
+                raise InvalidParameterValue(f"The {called} IP and gateway do not belong to the same subnet")
+        mine, theirs = ipv4.cidr(gateway, netmask), ipv4.cidr(old_gateway, old_netmask)
+        if mine == theirs:
+            if gateway != old_gateway:
+                raise InvalidParameterValue(
+                    f"The gateway of the subnet should be unique. The subnet already has a gateway {old_gateway}"
+                )
+            return _outside(old_gateway, old_netmask, start, end)
+        if ipv4.cidrs_overlap(mine, theirs):
+            wider = ipv4.prefix_length(netmask) < ipv4.prefix_length(old_netmask)
+            raise InvalidParameterValue(
+                f"The subnet you are trying to add is a {'superset' if wider else 'subset'} of the existing subnet having "
+                f"gateway {old_gateway} and netmask {old_netmask}"
+            )
+    if gateway is None and netmask is None:
+        raise InvalidParameterValue(
+            "The IP range dose not belong to any of the existing subnets, Provide the netmask and gateway if you want to "
+            "add new subnet"
+        )
+    return gateway, netmask
+
+
+def _outside(gateway: str, netmask: str, start: str, end: str) -> tuple[str, str]:
+    if ipv4.ranges_overlap(start, end, gateway, gateway):
+        raise InvalidParameterValue("The gateway ip should not be the part of the ip range being added.")
+    return gateway, netmask
+
+
 def _guest_vlan(network: Network, vlan: str | None, others: list[IpRange]) -> str | None:
     mine = others[0].vlan if others else vlan_uri(network.vlan)
     if vlan is None or "untagged" in vlan:
         return mine or vlan
     if others and mine != vlan:
         raise InvalidParameterValue(
-            f"there is already one vlan {mine} on network :{network.name}, only one vlan is allowed on guest network"
+            f"there is already one vlan {mine} on network :{described(network)}, only one vlan is allowed on guest network"
         )
     if mine is not None and mine != vlan:
         raise InvalidParameterValue("Vlan doesn't match vlan of the network")
@@ -341,7 +398,7 @@ def ip6_network(cidr: str) -> ipaddress.IPv6Network:
 
 @family.command("updateVlanIpRange")
 def update_vlan_ip_range(call: Call) -> Answer:
-    row, cloud = call.one(IpRange), call.cloud
+    row, cloud = call.one(IpRange, missing=NO_RANGE), call.cloud
     if row.start_ip is None and any(name in call for name in ("startip", "endip", "gateway", "netmask")):
         raise InvalidParameterValue("IPv4 is not support in this IP range.")
     if row.ip6_cidr is None and any(name in call for name in ("startipv6", "endipv6", "ip6gateway", "ip6cidr")):
@@ -362,21 +419,20 @@ def update_vlan_ip_range(call: Call) -> Answer:
             if taken and call.get(name, current) != current:
                 raise InvalidParameterValue(f"Unable to change {name} to {call[name]} because some IPs are in use")
         start, end = call.get("startip", row.start_ip), call.get("endip", row.end_ip)
-        check_range(start, end)
-        outside = [each for each in taken if not ipv4.ranges_overlap(start, end, each, each)]
-        if outside:
+        gateway, netmask = call.get("gateway", row.gateway), call.get("netmask", row.netmask)
+        if not (ipv4.is_address(gateway) and ipv4.is_netmask(netmask)):
+            raise InvalidParameterValue(f"Invalid gateway ({gateway}) or netmask ({netmask})")
+        check_range(start, end, (gateway, netmask))
+        if ipv4.ranges_overlap(start, end, gateway, gateway):
+            raise InvalidParameterValue("The gateway shouldn't overlap the new start/end ip addresses")
+        if any(not ipv4.ranges_overlap(start, end, each, each) for each in taken):
+            first, last = min(taken, key=ipv4.to_int), max(taken, key=ipv4.to_int)
             raise InvalidParameterValue(
-                "The IP range needs to include all the addresses that are allocated: "
-                + ", ".join(sorted(outside, key=ipv4.to_int))
+                f"The start IP address must be less than or equal to {first} which is already in use. The end IP address "
+                f"must be greater than or equal to {last} which is already in use. There are {len(taken)} IPs already "
+                "allocated in this range."
             )
-        before = row.gateway, row.netmask, row.start_ip, row.end_ip
-        row.gateway, row.netmask = call.get("gateway", row.gateway), call.get("netmask", row.netmask)
-        row.start_ip, row.end_ip = start, end
-        try:
-            check_new_range(cloud, row)
-        except InvalidParameterValue:
-            row.gateway, row.netmask, row.start_ip, row.end_ip = before
-            raise
+        row.gateway, row.netmask, row.start_ip, row.end_ip = gateway, netmask, start, end
     row.for_system_vms = for_system_vms
     row.ip6_gateway, row.ip6_cidr = call.get("ip6gateway", row.ip6_gateway), call.get("ip6cidr", row.ip6_cidr)
     if "startipv6" in call:
@@ -386,14 +442,12 @@ def update_vlan_ip_range(call: Call) -> Answer:
 
 @family.command("deleteVlanIpRange")
 def delete_vlan_ip_range(call: Call) -> Answer:
-    row, cloud = call.one(IpRange), call.cloud
+    row, cloud = call.one(IpRange, missing=NO_RANGE), call.cloud
     start, end = row.start_ip, row.end_ip
     if start is not None and end is not None:
         used = [each for each in taken_in(cloud, row) if ipv4.ranges_overlap(start, end, each, each)]
         if used:
-            raise InvalidParameterValue(
-                f"The IP range can't be deleted because it has allocated public IP addresses: {len(used)}"
-            )
+            raise InvalidParameterValue(f"{len(used)}  Ips are in use. Cannot delete this vlan")
     for ip in cloud.store.table(PublicIp):
         if ip.range is row:
             cloud.store.remove(ip)
@@ -405,11 +459,13 @@ def delete_vlan_ip_range(call: Call) -> Answer:
 
 @family.command("dedicatePublicIpRange")
 def dedicate_public_ip_range(call: Call) -> Answer:
-    row, name, domain = call.one(IpRange), call.get("account"), call.maybe(Domain, "domainid")
-    project, owner = call.maybe(Project, "projectid"), None
+    name, owner = call.get("account"), None
+    if "projectid" in call and name is not None:
+        raise InvalidParameterValue("accountName and projectId are mutually exclusive")
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    domain = call.maybe(Domain, "domainid", missing="Please specify a valid domain id")
+    row = call.one(IpRange, missing="Unable to find vlan by id {}")
     if project is not None:
-        if name is not None:
-            raise InvalidParameterValue("accountName and projectId are mutually exclusive")
         owner = project.account
     elif name is not None and domain is not None:
         owner = active_account(call.cloud, name, domain)
@@ -445,7 +501,7 @@ def dedicate_public_ip_range(call: Call) -> Answer:
 
 @family.command("releasePublicIpRange")
 def release_public_ip_range(call: Call) -> Answer:
-    row = call.one(IpRange)
+    row = call.one(IpRange, missing=NO_RANGE)
     if row.account is None and row.domain is None:
         raise InvalidParameterValue(
             f"Can't release Public IP range {row.number} as it not dedicated to any domain and any account"
@@ -492,23 +548,27 @@ def storage_range_view(row: StorageNetworkRange, _call: Call) -> dict[str, Any]:
     }
 
 
+def _check_storage_range(call: Call, pod: Pod, start: str, end: str) -> None:
+    """Raise where a storage network's range overlaps with what its pod has; one that changes is no exception."""
+    check_range(start, end)
+    text = "The Storage network Start IP and endIP address range overlap with private IP :"
+    for kept in pod.ranges:
+        if ipv4.ranges_overlap(start, end, kept.start_ip, kept.end_ip):
+            raise InvalidParameterValue(f"{text}{kept.start_ip}:{kept.end_ip}")
+    for other in call.cloud.store.table(StorageNetworkRange).where(pod=pod):
+        if ipv4.ranges_overlap(start, end, other.start_ip, other.end_ip):
+            raise InvalidParameterValue(f"{text}{other.start_ip} - {other.end_ip}")
+
+
 @family.command("createStorageNetworkIpRange")
+@as_internal_errors()
 def create_storage_range(call: Call) -> Answer:
-    pod, start, cloud = call.one(Pod, "podid"), call["startip"], call.cloud
+    start, cloud = call["startip"], call.cloud
     end = call.get("endip", start)
     if not ipv4.is_netmask(call["netmask"]):
         raise InternalError(f"Invalid netmask:{call['netmask']}")
-    check_range(start, end)
-    for kept in pod.ranges:
-        if ipv4.ranges_overlap(start, end, kept.start_ip, kept.end_ip):
-            raise InternalError(
-                f"IP Range {start}-{end} overlaps with the private IP range {kept.start_ip}-{kept.end_ip}"
-            )
-    for other in cloud.store.table(StorageNetworkRange).where(pod=pod):
-        if ipv4.ranges_overlap(start, end, other.start_ip, other.end_ip):
-            raise InternalError(
-                f"IP Range {start}-{end} overlaps with the storage IP range {other.start_ip}-{other.end_ip}"
-            )
+    pod = call.one(Pod, "podid", missing="Cannot find pod {}")
+    _check_storage_range(call, pod, start, end)
     network = system_network(cloud, pod.zone, "Storage")
     assert network is not None
     return cloud.store.add(
@@ -525,18 +585,24 @@ def create_storage_range(call: Call) -> Answer:
 
 
 @family.command("updateStorageNetworkIpRange")
+@as_internal_errors()
 def update_storage_range(call: Call) -> Answer:
-    row = call.one(StorageNetworkRange)
+    if "netmask" in call and not ipv4.is_netmask(call["netmask"]):
+        raise InternalError(f"Invalid netmask:{call['netmask']}")
+    row = call.one(StorageNetworkRange, missing="Cannot find storage ip range {}")
     start, end = call.get("startip", row.start_ip), call.get("endip", row.end_ip)
-    check_range(start, end)
+    if "startip" in call or "endip" in call:
+        _check_storage_range(call, row.pod, start, end)
     row.start_ip, row.end_ip = start, end
     row.netmask, row.vlan = call.get("netmask", row.netmask), call.get("vlan", row.vlan)
     return row
 
 
 @family.command("deleteStorageNetworkIpRange")
+@as_internal_errors()
 def delete_storage_range(call: Call) -> Answer:
-    call.cloud.store.remove(call.one(StorageNetworkRange))
+    lost = "Can not find storage network ip range {}"
+    call.cloud.store.forget(call.one(StorageNetworkRange, missing=lost, error=InternalError))
     return Success()
 
 

@@ -27,6 +27,7 @@ from cs_matrix_pytest.simulator.families.images import (
     zones_of,
 )
 from cs_matrix_pytest.simulator.families.os_types import NO_OS, os_type_named
+from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import ImageCopy, Iso, OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Zone
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("isos")
+
+MISSING = "Unable to find Template/ISO with specified id"
 
 
 @family.on_fresh_install
@@ -82,39 +85,51 @@ def register_iso(call: Call) -> Answer:
     check_access(call.cloud, call.account, owner)
     call.cloud.limits.check(owner, "template", 1)
     call.cloud.limits.check(owner, "secondary_storage", DOWNLOADED_SIZE)
-    bootable, os_type = call.flag("bootable", True), call.maybe(OsType, "ostypeid")
-    if bootable and (os_type is None or os_type.name == NO_OS):
-        raise InvalidParameterValue("Please pass a valid GuestOS ID")
+    os_type = checked_os_type(call)
     check_new_image(call, owner, "ISO")
-    direct = call.flag("directdownload")
-    iso = call.cloud.store.add(
-        Iso(
-            account=owner,
-            name=call["name"],
-            display_text=call.get("displaytext") or call["name"],
-            os_type=os_type if bootable and os_type else os_type_named(call.cloud, NO_OS),
-            copies=copies_in(call, zones_of(call), direct=direct),
-            cross_zones=for_all_zones(call),
-            is_public=call.flag("ispublic"),
-            is_featured=call.flag("isfeatured") and owner.is_root_admin,
-            is_extractable=call.flag("isextractable"),
-            bootable=bootable,
-            password_enabled=call.flag("passwordenabled"),
-            dynamically_scalable=call.flag("isdynamicallyscalable"),
-            size=DOWNLOADED_SIZE,
-            physical_size=DOWNLOADED_SIZE,
-            url=call["url"],
-            checksum=call.get("checksum"),
-            arch=call.get("arch", "x86_64"),
-            direct_download=direct,
-        )
-    )
+    iso = new_iso(call, owner, os_type, copies_in(call, zones_of(call), direct=call.flag("directdownload")))
+    iso.size = iso.physical_size = DOWNLOADED_SIZE
     rows = [shown(call, iso_fields(iso, copy, call)) for copy in iso.copies or [None]]  # type: ignore[list-item]
     return Listing(rows, len(rows))
 
 
-def _iso(call: Call, refusal: str = "Please specify a valid ISO.") -> Iso:
-    image = call.one(Template)
+def checked_os_type(call: Call) -> OsType:
+    """The OS type of a new ISO. Raises InvalidParameterValue for a bootable one without."""
+    os_type = call.maybe(OsType, "ostypeid")
+    if not call.flag("bootable", True):
+        return os_type_named(call.cloud, NO_OS)
+    if os_type is None or os_type.name == NO_OS:
+        raise InvalidParameterValue("Please pass a valid GuestOS ID")
+    return os_type
+
+
+def new_iso(call: Call, owner: Account, os_type: OsType, copies: list[ImageCopy]) -> Iso:
+    """An ISO as the parameters of its registration say, with nothing in it yet."""
+    return call.cloud.store.add(
+        Iso(
+            account=owner,
+            name=call["name"],
+            display_text=call.get("displaytext") or call["name"],
+            os_type=os_type,
+            copies=copies,
+            cross_zones=for_all_zones(call),
+            is_public=call.flag("ispublic"),
+            is_featured=call.flag("isfeatured") and owner.is_root_admin,
+            is_extractable=call.flag("isextractable"),
+            bootable=call.flag("bootable", True),
+            password_enabled=call.flag("passwordenabled"),
+            dynamically_scalable=call.flag("isdynamicallyscalable"),
+            size=0,
+            url=call.get("url"),
+            checksum=call.get("checksum"),
+            arch=call.get("arch", "x86_64"),
+            direct_download=call.flag("directdownload"),
+        )
+    )
+
+
+def _iso(call: Call, refusal: str = "Please specify a valid ISO.", missing: str = MISSING) -> Iso:
+    image = call.one(Template, missing=missing)
     if not isinstance(image, Iso):
         raise InvalidParameterValue(refusal)
     return image
@@ -129,7 +144,7 @@ def update_iso(call: Call) -> Answer:
 
 @family.command("copyIso")
 def copy_iso(call: Call) -> Answer:
-    iso = _iso(call)
+    iso = _iso(call, missing="Unable to find Template with id")
     add_copies(call, iso)
     targets = call.many(Zone, "destzoneids") or [call.one(Zone, "destzoneid")]
     return {"iso": shown(call, iso_fields(iso, iso.copy_in(targets[0]), call))}
@@ -137,25 +152,33 @@ def copy_iso(call: Call) -> Answer:
 
 @family.command("deleteIso")
 def delete_iso(call: Call) -> Answer:
-    iso = _iso(call)
+    iso = _iso(call, missing="Unable to find ISO with id {}")
     check_access(call.cloud, call.account, iso, "OperateEntry")
     if any(vm.iso is iso for vm in users_of(call, iso)):
-        raise InvalidParameterValue("Unable to delete ISO, as it's used by other vms")
+        raise InvalidParameterValue("Unable to delete ISO, as it's used by other instances")
     remove_copies(call, iso)
     return Success()
 
 
 @family.command("extractIso")
 def extract_iso(call: Call) -> Answer:
-    return {"iso": extracted(call, _iso(call, "Unsupported format, could not extract the ISO"), "ISO")}
+    return {
+        "iso": extracted(
+            call, _iso(call, "Unsupported format, could not extract the ISO", "Unable to find ISO with id {}"), "ISO"
+        )
+    }
 
 
 @family.command("updateIsoPermissions")
 def update_iso_permissions(call: Call) -> Answer:
-    update_permissions(call, _iso(call, "Please provide a valid ISO"), "iso")
+    update_permissions(call, _iso(call, "Please provide a valid ISO", "unable to find  with id {}"), "iso")
     return Success()
 
 
 @family.command("listIsoPermissions")
 def list_iso_permissions(call: Call) -> Answer:
-    return {"isopermission": permission_fields(call, _iso(call, "Please provide a valid ISO"))}
+    return {
+        "isopermission": permission_fields(
+            call, _iso(call, "Please provide a valid ISO", "unable to find iso with id {}")
+        )
+    }

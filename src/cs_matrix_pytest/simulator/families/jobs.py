@@ -6,15 +6,52 @@ import re
 from typing import Any
 
 from cs_matrix_pytest.simulator.access import check_owner, command_allowed
+from cs_matrix_pytest.simulator.access import describe as describe_account
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.metadata import Command
 from cs_matrix_pytest.simulator.models.jobs import Job
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope
 from cs_matrix_pytest.simulator.views import when
 
 family = Family("jobs")
-family.listing("listAsyncJobs", Job, scope=Scope.OWNER, keyword=("command",))
+
+
+def listed_jobs(call: Call) -> list[Job]:
+    """All jobs; raises InvalidParameterValue for a resource without its type, or of one that there is not."""
+    if "resourceid" in call and "resourcetype" not in call:
+        raise InvalidParameterValue("resourceid parameter must be used with resourcetype parameter")
+    if "resourcetype" in call:
+        resource_type(call)
+    return list(call.cloud.store.table(Job))
+
+
+def resource_type(call: Call) -> str | None:
+    """The type of resource that a request names, as jobs have it."""
+    wanted = (call.get("resourcetype") or "").strip()
+    if not wanted:
+        return None
+    api = call.cloud.api
+    known = {command.instance_type for command in map(api.get, api) if command and command.instance_type}
+    found = next((kind for kind in known if kind.lower() == wanted.lower()), None)
+    if found is None:
+        raise InvalidParameterValue("Invalid resourcetype")
+    return found
+
+
+family.listing(
+    "listAsyncJobs",
+    Job,
+    scope=Scope.OWNER,
+    keyword=("java_class",),
+    rows=listed_jobs,
+    filters={
+        "startdate": lambda job, start, _call: job.created >= start,
+        "resourcetype": lambda job, _value, call: job.instance_type == resource_type(call),
+        "resourceid": lambda job, value, _call: job.instance is not None and job.instance.id == value,
+        "managementserverid": lambda _job, _value, _call: True,
+    },
+)
 
 
 @family.view(Job)
@@ -42,7 +79,19 @@ def job_view(job: Job, call: Call) -> dict[str, Any]:
 
 @family.command("queryAsyncJobResult")
 def query_async_job_result(call: Call) -> Answer:
-    job = call.one(Job, "jobid")
+    job, kind, id = call.maybe(Job, "jobid"), resource_type(call), call.get("resourceid")
+    if job is None and id is None:
+        raise InvalidParameterValue("Expected parameter job id or parameters resource type and resource id")
+    if job is None and kind is not None:
+        of_it = call.cloud.store.table(Job).where(
+            lambda row: row.instance is not None and row.instance.id == id, instance_type=kind
+        )
+        job = max(of_it, key=lambda row: row.created, default=None)
+    if job is None:
+        named = call.get("resourcetype", "null")
+        raise InvalidParameterValue(f"Unable to find a job by id null resource type {named} resource id {id}")
+    if call.account.is_normal and call.account is not job.account:
+        raise PermissionDenied(f"Account {describe_account(call.account)} is not authorized to see job id={job.number}")
     check_owner(call.account, job.account)
     return call.cloud.view(job, call)
 

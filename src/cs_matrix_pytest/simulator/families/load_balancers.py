@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_access, check_owner, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError, PermissionDenied
-from cs_matrix_pytest.simulator.families import firewall, guest_networks, public_ips, rule_conflicts
-from cs_matrix_pytest.simulator.families.network_capabilities import STICKINESS_METHODS
-from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_vm, opens_firewall
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InternalError,
+    InvalidParameterValue,
+    MalformedParameter,
+    ParameterError,
+    PermissionDenied,
+)
+from cs_matrix_pytest.simulator.families import firewall, guest_networks, public_ips, routers, rule_conflicts
+from cs_matrix_pytest.simulator.families.network_capabilities import STICKINESS_METHODS, of_offering
+from cs_matrix_pytest.simulator.families.port_forwarding import GONE, opens_firewall
+from cs_matrix_pytest.simulator.families.routers import ROUTER_PROVIDERS as BALANCING_ROUTERS
 from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.autoscale import AutoScaleVmGroup
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.infra import Zone
 from cs_matrix_pytest.simulator.models.networks import (
     HealthCheckPolicy,
     LoadBalancerRule,
     Network,
+    Nic,
     PublicIp,
     StickinessPolicy,
 )
@@ -28,12 +39,14 @@ from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import comma, owner_fields, tag_fields
 
+if TYPE_CHECKING:
+    from cs_matrix_pytest.simulator.cloud import Cloud
+
 family = Family("load balancers")
 
 ALGORITHMS = ("source", "roundrobin", "leastconn")
 LB_PROTOCOLS = ("tcp", "udp", "tcp-proxy", "ssl")
 DNS_PORT = 53
-MAX_STICKINESS_POLICIES = 2
 
 
 @family.view(LoadBalancerRule)
@@ -49,7 +62,7 @@ def load_balancer_view(rule: LoadBalancerRule, call: Call) -> dict[str, Any]:
         "algorithm": rule.algorithm,
         "protocol": rule.lb_protocol,
         "networkid": rule.network.id,
-        "cidrlist": comma(rule.cidr_list) or None,
+        "cidrlist": rule.cidr_separator.join(rule.cidr_list) or None,
         **owner_fields(rule.account),
         "state": rule.state,
         "zoneid": rule.ip.zone.id,
@@ -99,7 +112,8 @@ def create_load_balancer_rule(call: Call) -> Generator[Resource, None, Answer]:
 
 def create(call: Call) -> LoadBalancerRule:
     """Make a rule on an address. Raises InvalidParameterValue, RuleConflictError or PermissionDenied."""
-    cloud, ip = call.cloud, call.maybe(PublicIp, "publicipid")
+    cloud = call.cloud
+    ip = public_ips.named_ip(call, "publicipid") if "publicipid" in call else None
     if ip is None and not ("account" in call and "domainid" in call):
         raise InvalidParameterValue("Can't define IP owner. Either specify Account/domainId or publicIpId")
     owner = ip.account if ip else owner_of_new(call)
@@ -148,14 +162,14 @@ def asked_for(call: Call, ip: PublicIp, network: Network, cidrs: list[str]) -> L
     public, private, algorithm = call["publicport"], call["privateport"], call["algorithm"].strip()
     if not 0 <= private <= rule_conflicts.MAX_PORT:
         raise InvalidParameterValue(f"privatePort is an invalid value: {private}")
-    if algorithm not in ALGORITHMS:
+    if algorithm.lower() not in ALGORITHMS:
         raise InvalidParameterValue(f"Invalid algorithm: {algorithm}")
     if not network.supports("Lb"):
         raise InvalidParameterValue("LB service is not supported in specified network id")
     rule_conflicts.check_rule(call, "LoadBalancing", "tcp", (public, public), network, ip)
-    lb_protocol = call.get("protocol", "").strip().lower() or None
-    if lb_protocol is not None and lb_protocol not in LB_PROTOCOLS:
-        raise InvalidParameterValue(f"protocol {lb_protocol} is not in valid protocols {', '.join(LB_PROTOCOLS)}")
+    lb_protocol = call["protocol"].strip().lower() if "protocol" in call else None
+    if not router_can(call.cloud, network, public, lb_protocol):
+        raise InvalidParameterValue("LB service provider cannot support this rule")
     return LoadBalancerRule(
         account=ip.account,
         name=call["name"],
@@ -169,6 +183,24 @@ def asked_for(call: Call, ip: PublicIp, network: Network, cidrs: list[str]) -> L
         cidr_list=cidrs,
         display=call.flag("fordisplay", True),
     )
+
+
+def router_can(cloud: Cloud, network: Network, port: int, protocol: str | None) -> bool:
+    """False where a network's routers, if it has any yet, cannot balance so (validateHAProxyLBRule)."""
+    if not BALANCING_ROUTERS & set(network.offering.service_providers["Lb"]):
+        return True
+    if not any(network in router.networks for router in routers.routers_of(cloud, network)):
+        return True
+    if port == cloud.configuration.number("network.loadbalancer.haproxy.stats.port", default=8081) or protocol == "udp":
+        return False
+    if protocol is not None and protocol not in LB_PROTOCOLS:
+        raise InvalidParameterValue(f"protocol {protocol} is not in valid protocols [{', '.join(LB_PROTOCOLS)}]")
+    return True
+
+
+def settle(rule: LoadBalancerRule | InternalLoadBalancer) -> None:
+    """The state of a rule once its load balancer knows it: active with members only (applyLoadBalancerRules)."""
+    rule.state = "Active" if rule.members else "Add"
 
 
 def checked_cidrs(call: Call) -> list[str]:
@@ -185,131 +217,219 @@ def remove(call: Call, rule: LoadBalancerRule) -> None:
     rule_conflicts.unbind_from_tier(call.cloud, rule.ip)
 
 
-def rule_named(call: Call, refusal: str, name: str = "id") -> LoadBalancerRule:
-    rule = call.params[name]
-    if not isinstance(rule, LoadBalancerRule) or rule not in call.cloud.store:
-        raise InvalidParameterValue(refusal.format(getattr(rule, "number", rule)))
+def rule_named(
+    call: Call, refusal: str, name: str = "id", error: type[ApiError] = InvalidParameterValue
+) -> LoadBalancerRule:
+    rule = call.one(LoadBalancerRule, name, missing=refusal, error=error)
     check_access(call.cloud, call.account, rule)
     return rule
 
 
 @family.command("deleteLoadBalancerRule")
 def delete_load_balancer_rule(call: Call) -> Answer:
-    remove(call, rule_named(call, "Unable to find load balancer rule {}"))
+    rule = rule_named(call, "Unable to find load balancer rule: {}")
+    firewall.close_for(call.cloud, rule)
+    groups = call.cloud.store.table(AutoScaleVmGroup).where(rule=rule)
+    if groups:
+        raise InternalError(
+            f"Cannot delete load balancer rule {rule.number} because it is being used by {len(groups)} Autoscale VM group."
+        )
+    remove(call, rule)
     return Success()
 
 
 @family.command("updateLoadBalancerRule")
 def update_load_balancer_rule(call: Call) -> Answer:
-    rule = rule_named(call, "Unable to find lb rule by id={}")
-    algorithm, protocol = call.get("algorithm"), call.get("protocol")
-    if algorithm is not None and algorithm not in ALGORITHMS:
+    rule = rule_named(call, "Unable to find load balancer rule by ID {}")
+    protocol = call.get("protocol", "").strip().lower() or rule.lb_protocol
+    cidrs = call.get("cidrlist")
+    if cidrs and not all(map(ipv4.is_cidr, cidrs)):
+        raise InvalidParameterValue(f"Invalid CIDR list: {comma(cidrs)}")
+    if not router_can(call.cloud, rule.network, rule.public_port, protocol):
         raise InvalidParameterValue(f"Modifications in lb rule {rule_conflicts.describe(rule)} are not supported.")
-    if "cidrlist" in call:
-        cidrs = call["cidrlist"]
-        if any(not firewall.is_any_cidr(cidr) for cidr in cidrs):
-            raise InvalidParameterValue(f"Invalid CIDR list: {comma(cidrs)}")
-        rule.cidr_list = cidrs
+    # The server compares with what the request says, so that what it does not say has changed too.
+    applies = (
+        call.get("algorithm") != rule.algorithm
+        or call.get("protocol") != rule.lb_protocol
+        or (cidrs is not None and cidrs != rule.cidr_list)
+    )
     rule.name = call.get("name", rule.name)
     rule.description = call.get("description", rule.description)
-    rule.algorithm = algorithm or rule.algorithm
-    rule.lb_protocol = protocol.lower() if protocol else rule.lb_protocol
-    if "fordisplay" in call:
-        rule.display = call.flag("fordisplay")
+    rule.algorithm = call.get("algorithm", rule.algorithm)
+    rule.lb_protocol = protocol
+    if cidrs is not None:
+        rule.cidr_list, rule.cidr_separator = cidrs, ","
+    rule.display = call.flag("fordisplay", rule.display)
     public_ips.rename(call, rule)
-    if algorithm or protocol or "cidrlist" in call:
-        rule.state = "Active"
-    return rule
+    if not applies:
+        return rule
+    settle(rule)
+    if protocol is None:
+        # It stumbles over a rule that never got a protocol, with everything done.
+        raise InternalError(
+            'Cannot invoke "String.equals(Object)" because the return value of '
+            '"com.cloud.network.dao.LoadBalancerVO.getLbProtocol()" is null'
+        )
+    if protocol != "ssl":
+        rule.certificate = None
+    return {"loadbalancer": call.cloud.view(rule, call) | {"state": "Add"}}
 
 
 # Members
 
 
-def asked_members(call: Call) -> dict[UserVm, list[str]]:
-    """The VMs that a request names, each with the addresses of it that it names."""
+def named_members(call: Call) -> dict[UserVm, list[str]]:
+    """The VMs of a request's map, each with the addresses of it that are named."""
     chosen: dict[UserVm, list[str]] = {}
     for entry in call.entries("vmidipmap"):
         vm = call.cloud.store.table(UserVm).get(entry.get("vmid", ""))
         if vm is None:
-            raise InvalidParameterValue(f"Unable to find virtual machine ID: {entry.get('vmid')}")
-        address = entry.get("vmip")
-        if not address or not ipv4.is_address(address):
-            raise InvalidParameterValue(f"Invalid ip address {address} passed in vmidipmap for vmid {vm.id}")
+            raise InvalidParameterValue(f"Unable to find Instance ID: {entry.get('vmid', 'null')}")
+        address = entry.get("vmip", "null")
+        if call.command.name == "assignToLoadBalancerRule":
+            if not ipv4.is_address(address):
+                raise InvalidParameterValue(f"Invalid ip address {address} passed in vmidipmap for vmid {vm.id}")
+            check_member_network(call, entry.get("vmnetworkid"))
         chosen.setdefault(vm, []).append(address)
+    return chosen
+
+
+def check_member_network(call: Call, id: str | None) -> None:
+    if id is not None and call.cloud.store.table(Network).get(id) is None:
+        raise InvalidParameterValue(f"Unable to find Network ID: {id}")
+
+
+def asked_members(call: Call, named: dict[UserVm, list[str]]) -> dict[Any, list[str]]:
+    """All VMs that a request is about: those of its map, and those of its list of ids, with no addresses."""
+    chosen: dict[Any, list[str]] = dict(named)
     for vm in call.params.get("virtualmachineids") or ():
-        if not isinstance(vm, UserVm) or vm not in call.cloud.store or vm.state in GONE:
-            raise InvalidParameterValue("Invalid instance id specified")
         chosen.setdefault(vm, [])
-    if not chosen:
+    if not chosen and "virtualmachineids" not in call:
         raise InvalidParameterValue("Both instanceids and vmidipmap  can't be null")
     return chosen
 
 
 @family.command("assignToLoadBalancerRule")
 def assign_to_load_balancer_rule(call: Call) -> Answer:
-    rule = assigned_rule(call, "assign")
-    network = rule.network
-    new: list[tuple[Resource, str]] = []
-    by_id = call.params.get("virtualmachineids") or ()
-    for vm, addresses in asked_members(call).items():
-        check_owner_of(call, vm)
-        if vm.state in GONE:
-            raise InvalidParameterValue(f"Invalid user vm: {describe_vm(vm)}")
-        check_access(call.cloud, vm.account, network, "UseEntry")
-        nic = next((nic for nic in vm.nics if nic.network is network and nic.ip_address), None)
-        if nic is None or nic.ip_address is None:
+    rule = call.params["id"]
+    if not isinstance(rule, (LoadBalancerRule, InternalLoadBalancer)) or rule not in call.cloud.store:
+        raise InvalidParameterValue(f"Unable to find load balancer rule: {getattr(rule, 'number', rule)}")
+    named = named_members(call)
+    try:
+        if isinstance(rule, LoadBalancerRule) and call.cloud.store.table(AutoScaleVmGroup).first(rule=rule):
             raise InvalidParameterValue(
-                "VM with id specified cannot be added because it doesn't belong in the same network."
+                f"Failed to assign to load balancer {rule_conflicts.describe(rule)} because it is being used by an "
+                "Autoscale VM group."
             )
-        for address in addresses:
-            if address not in nic.addresses:
-                raise InvalidParameterValue(
-                    f"Instance IP {address} specified does not belong to NIC in Network {network.number}"
-                )
-        wanted = [*addresses, nic.ip_address] if vm in by_id or not addresses else addresses
-        for address in dict.fromkeys(wanted):
-            if (vm, address) in rule.members:
-                raise InvalidParameterValue(f"VM {vm.number} with {address} is already mapped to load balancer.")
-            new.append((vm, address))
-    rule.members += new
-    rule.state = "Active"
+        new = new_members(call, rule, named)
+    except (InvalidParameterValue, PermissionDenied, InternalError) as refusal:
+        raise ApiError(f"Failed to assign load balancer rule due to: {refusal.text}") from None
+    add_members(call.cloud, rule, new)
     return Success()
 
 
-def assigned_rule(call: Call, action: str) -> LoadBalancerRule | InternalLoadBalancer:
-    """The rule whose members change; a refusal is told as the command tells it."""
-    rule = call.params["id"]
-    if not isinstance(rule, (LoadBalancerRule, InternalLoadBalancer)) or rule not in call.cloud.store:
-        raise InvalidParameterValue(f"Failed to {action} to load balancer, the load balancer was not found.")
-    return rule
+def add_members(
+    cloud: Cloud, rule: LoadBalancerRule | InternalLoadBalancer, new: Iterable[tuple[Resource, str]]
+) -> None:
+    """Put VMs behind a rule, each at an address."""
+    rule.members += new
+    settle(rule)
+    if isinstance(rule, InternalLoadBalancer):
+        from cs_matrix_pytest.simulator.families import internal_load_balancers
+
+        internal_load_balancers.apply(cloud, rule)
 
 
-def check_owner_of(call: Call, vm: UserVm) -> None:
-    """Raise the command's own error where the caller may not use the rule or the VM."""
-    try:
-        for resource in (call.params["id"], vm):
+def new_members(
+    call: Call, rule: LoadBalancerRule | InternalLoadBalancer, named: dict[UserVm, list[str]]
+) -> list[tuple[Resource, str]]:
+    """The VMs of a request with the addresses that are to be balanced. Raises where one cannot be."""
+    new: list[tuple[Resource, str]] = []
+    network = rule.network
+    by_id = call.params.get("virtualmachineids") or ()
+    tiers = {
+        entry.get("vmid"): call.cloud.store.table(Network).get(entry.get("vmnetworkid", ""))
+        for entry in call.entries("vmidipmap")
+    }
+    for vm, addresses in asked_members(call, named).items():
+        if not isinstance(vm, UserVm) or vm not in call.cloud.store or vm.state in GONE:
+            raise InvalidParameterValue("Invalid instance id specified")
+        for resource in (rule, vm):
             check_access(call.cloud, call.account, resource)
-    except PermissionDenied as refusal:
-        raise ApiError(f"Failed to assign load balancer rule due to: {refusal.text}") from None
+        check_access(call.cloud, vm.account, network, "UseEntry")
+        nic = balanced_nic(call, vm, network, tiers.get(vm.id))
+        assert nic.ip_address is not None
+        known = {address for member, address in rule.members if member is vm}
+        for address in addresses or [nic.ip_address]:
+            if address in known:
+                raise InvalidParameterValue(f"VM {vm.number} with {address} is already mapped to load balancer.")
+        for address in addresses:
+            if address not in nic.addresses:
+                raise InvalidParameterValue(
+                    f"Instance IP {address} specified does not belong to NIC in Network {nic.network.number}"
+                )
+        wanted = [*addresses, nic.ip_address] if vm in by_id or not addresses else addresses
+        new += [(vm, address) for address in dict.fromkeys(wanted) if address not in known]
+    return new
+
+
+def balanced_nic(call: Call, vm: UserVm, network: Network, tier: Network | None) -> Nic:
+    """The NIC of a VM that is balanced: in the rule's network or, in a VPC that allows it, in another tier."""
+    conserving = network.vpc is not None and network.vpc.offering.conserve_mode
+    wanted = network
+    if conserving and tier is not None:
+        check_access(call.cloud, vm.account, tier, "UseEntry")
+        if tier.vpc is None:
+            raise InvalidParameterValue(
+                "Cannot add VM to load balancer because the VM network or load balancer network are not part of a VPC"
+            )
+        if tier.vpc is not network.vpc:
+            raise InvalidParameterValue(
+                "Cannot add VM to load balancer because the VM network and load balancer network are not part of the "
+                "same VPC"
+            )
+        wanted = tier
+    nic = next((nic for nic in vm.nics if nic.network is wanted and nic.ip_address), None)
+    if nic is None:
+        raise InvalidParameterValue(
+            "VM with id specified cannot be added to the load balancing rule for VPC Conserve Mode."
+            if conserving
+            else "VM with id specified cannot be added because it doesn't belong in the same network."
+        )
+    return nic
 
 
 @family.command("removeFromLoadBalancerRule")
 def remove_from_load_balancer_rule(call: Call) -> Answer:
+    rule = call.params["id"]
+    if not isinstance(rule, (LoadBalancerRule, InternalLoadBalancer)) or rule not in call.cloud.store:
+        raise InvalidParameterValue(f"Unable to find load balancer rule: {getattr(rule, 'number', rule)}")
+    named = named_members(call)
+    try:
+        check_access(call.cloud, call.account, rule)
+        left = members_without(call, rule, asked_members(call, named))
+    except InvalidParameterValue:
+        # RemoveFromLoadBalancerRuleCmd keeps the reason to itself.
+        raise ParameterError("Failed to remove Instance from load balancer rule") from None
+    rule.members = left
+    settle(rule)
+    return Success()
+
+
+def members_without(
+    call: Call, rule: LoadBalancerRule | InternalLoadBalancer, leaving: dict[Any, list[str]]
+) -> list[tuple[Resource, str]]:
+    """The members of a rule that stay. Raises InvalidParameterValue where one that is to leave may not."""
     from cs_matrix_pytest.simulator.families.autoscale import check_action
 
-    rule = rule_named(call, "Invalid load balancer value: {}")
-    for vm, addresses in asked_members(call).items():
+    left = list(rule.members)
+    for vm, addresses in leaving.items():
         check_action(call.cloud, vm)
         for address in addresses:
-            if (vm, address) not in rule.members:
-                raise InvalidParameterValue(
-                    f"The instance id: {vm.number} is not configured for LB rule {rule_conflicts.describe(rule)}"
-                )
-        rule.members = [
-            member for member in rule.members if member[0] is not vm or (addresses and member[1] not in addresses)
-        ]
-    rule.state = "Active"
-    return Success()
+            if (vm, address) not in left:
+                raise InvalidParameterValue(f"The instance id: {vm.number} is not configured for this rule")
+        left = [member for member in left if member[0] is not vm or (addresses and member[1] not in addresses)]
+    return left
 
 
 def listed(call: Call) -> Iterable[LoadBalancerRule]:
@@ -322,7 +442,7 @@ family.listing(
     scope=Scope.OWNER,
     rows=listed,
     newest_first=True,
-    keyword=("name", "public_port", "private_port", "algorithm", "description", "state"),
+    keyword=("name", "description"),
     filters={
         "publicipid": lambda rule, ip, call: rule.ip is ip,
         "zoneid": lambda rule, zone, call: rule.ip.zone is zone,
@@ -334,7 +454,7 @@ family.object_names["listLoadBalancerRules"] = "loadbalancerrule"
 
 @family.command("listLoadBalancerRuleInstances")
 def list_load_balancer_rule_instances(call: Call) -> Answer:
-    rule = rule_named(call, "Unable to find the load balancer with ID [{}].")
+    rule = rule_named(call, "Unable to find the load balancer with ID [{}].", error=InternalError)
     chosen: dict[UserVm, list[str]] = {}
     for vm, address in rule.members:
         if isinstance(vm, UserVm) and vm.state not in (*GONE, "Error", "Unknown"):
@@ -370,7 +490,6 @@ def vm_fields(call: Call, vm: UserVm) -> dict[str, Any]:
 def policies_view(rule: LoadBalancerRule, name: str, policies: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "lbruleid": rule.id,
-        "zoneid": rule.ip.zone.id,
         "account": rule.account.name,
         "domainid": rule.account.domain.id,
         "domain": rule.account.domain.name,
@@ -385,7 +504,6 @@ def stickiness_fields(policy: StickinessPolicy) -> dict[str, Any]:
         "methodname": policy.method,
         "description": policy.description,
         "params": policy.params,
-        "state": policy.state,
         "fordisplay": policy.display,
     }
     return {name: value for name, value in shown.items() if value is not None}
@@ -398,33 +516,93 @@ def stickiness_view(policy: StickinessPolicy, call: Call) -> dict[str, Any]:
 
 @family.command("createLBStickinessPolicy")
 def create_stickiness_policy(call: Call) -> Generator[Resource, None, Answer]:
-    rule = rule_named(call, "Failed: LB rule id: {} not present ", "lbruleid")
-    wanted = call["methodname"]
-    method = next((row for row in STICKINESS_METHODS if row[0].lower() == wanted.lower()), None)
+    rule, cloud = rule_named(call, "Failed: LB rule id: {} not present ", "lbruleid"), call.cloud
+    method = next((row for row in STICKINESS_METHODS if row[0].lower() == call["methodname"].lower()), None)
     if method is None:
         raise InvalidParameterValue(f"Failed to match Stickiness method name for LB rule:{rule.number}")
-    known = {name.lower(): (name, flag) for name, _, flag in method[1]}
-    params = {}
-    for entry in call.entries("param"):
-        name, value = entry.get("name", ""), entry.get("value")
-        if name.lower() not in known:
-            raise InvalidParameterValue(f"Failed : Stickiness policy does not support param name :{name}")
-        if value is None and not known[name.lower()][1]:
-            raise InvalidParameterValue(f"Failed : Value expected for the Param :{known[name.lower()][0]}")
-        params[name] = value or ""
-    if len(call.cloud.store.table(StickinessPolicy).where(rule=rule)) >= MAX_STICKINESS_POLICIES:
-        raise InvalidParameterValue(f"Failed to create Stickiness policy: Already two policies attached {rule.number}")
-    policy = call.cloud.store.add(
+    params = stickiness_params(call, {name.lower(): (name, flag) for name, _, flag in method[1]})
+    if not router_can(cloud, rule.network, rule.public_port, rule.lb_protocol):
+        raise InvalidParameterValue(
+            f"Failed to create Stickiness policy: Validation Failed {rule_conflicts.describe(rule)}"
+        )
+    check_stickiness_values(cloud, rule, method[0], params)
+    policy = cloud.store.add(
         StickinessPolicy(
             rule=rule,
             name=call["name"],
-            method=method[0],
+            method=call["methodname"],
             description=call.get("description"),
             params=params,
             display=call.flag("fordisplay", True),
         )
     )
-    yield policy
+    try:
+        yield policy
+    except ApiError:
+        cloud.store.remove(policy)
+        raise
+    # A rule has one policy: the new one takes the place of the other.
+    for other in cloud.store.table(StickinessPolicy).where(rule=rule):
+        if other is not policy:
+            cloud.store.remove(other)
+    settle(rule)
+    return policy
+
+
+def stickiness_params(call: Call, known: dict[str, tuple[str, bool]]) -> dict[str, str]:
+    """The parameters of a new policy; ``known`` has those of its method: proper name, whether it stands alone.
+
+    What is named several times (a domain) is joined by colons, the last first.
+    """
+    params: dict[str, str] = {}
+    for entry in call.entries("param"):
+        name, value = entry.get("name", "null"), entry.get("value")
+        if name.lower() not in known:
+            raise InvalidParameterValue(f"Failed : Stickiness policy does not support param name :{name}")
+        if value is None and not known[name.lower()][1]:
+            raise InvalidParameterValue(f"Failed : Value expected for the Param :{known[name.lower()][0]}")
+        shown = "null" if value is None else value
+        params[name] = f"{shown}:{params[name]}" if name in params else shown
+    return params
+
+
+STICKINESS_FORMATS = {
+    "SourceBased": (
+        ("expire", "[+-]?[0-9]+[dhms]", "rule: {} Cause: expire is not in timeformat: {}"),
+        ("tablesize", "[+-]?[0-9]+[kmg]", "rule: {} Cause: tablesize is not in size format: {}"),
+    ),
+    "AppCookie": (
+        ("length", "[+-]?[0-9]+", "rule id: {} Cause: length is not a number: {}"),
+        ("holdtime", "[+-]?[0-9]+[dhms]?", "rule id: {} Cause: holdtime is not in timeformat: {}"),
+    ),
+}
+"""Parameters of a method, their form, and what follows "Failed LB in validation" where a value has another."""
+
+
+def check_stickiness_values(cloud: Cloud, rule: LoadBalancerRule, method: str, params: dict[str, str]) -> None:
+    """Raise InvalidParameterValue for a value that the network's routers cannot make sense of."""
+    if not any(rule.network in router.networks for router in routers.routers_of(cloud, rule.network)):
+        return
+    given = {name.lower(): value for name, value in params.items()}
+    for name, form, refusal in STICKINESS_FORMATS.get(method, ()):
+        if name in given and not re.fullmatch(form, given[name]):
+            shown = refusal.format(rule_conflicts.describe(rule), given[name])
+            raise InvalidParameterValue(f"Failed LB in validation {shown}")
+
+
+POLICIES: dict[str, tuple[type[StickinessPolicy] | type[HealthCheckPolicy], str]] = {
+    "deleteLBStickinessPolicy": (StickinessPolicy, "Unable to find LB stickiness rule: {}"),
+    "deleteLBHealthCheckPolicy": (HealthCheckPolicy, "Unable to find load balancer health check rule: {}"),
+    "updateLBStickinessPolicy": (StickinessPolicy, "Fail to find stickiness policy with {}"),
+    "updateLBHealthCheckPolicy": (HealthCheckPolicy, "Fail to find stickiness policy with {}"),
+}
+"""What each command is about, and its text where there is none."""
+
+
+def policy_named(call: Call) -> StickinessPolicy | HealthCheckPolicy:
+    kind, refusal = POLICIES[call.command.name]
+    policy: StickinessPolicy | HealthCheckPolicy = call.one(kind, missing=refusal)
+    check_access(call.cloud, call.account, policy.rule)
     return policy
 
 
@@ -432,23 +610,15 @@ def create_stickiness_policy(call: Call) -> Generator[Resource, None, Answer]:
 def delete_policy(call: Call) -> Answer:
     policy = policy_named(call)
     call.cloud.store.remove(policy)
+    settle(policy.rule)
     return Success()
-
-
-def policy_named(call: Call) -> StickinessPolicy | HealthCheckPolicy:
-    policy = call.params["id"]
-    if not isinstance(policy, (StickinessPolicy, HealthCheckPolicy)) or policy not in call.cloud.store:
-        raise InvalidParameterValue(f"Invalid policy id value: {getattr(policy, 'number', policy)}")
-    check_access(call.cloud, call.account, policy.rule)
-    return policy
 
 
 @family.command("updateLBStickinessPolicy", "updateLBHealthCheckPolicy")
 def update_policy(call: Call) -> Answer:
     policy = policy_named(call)
     public_ips.rename(call, policy)
-    if "fordisplay" in call:
-        policy.display = call.flag("fordisplay")
+    policy.display = call.flag("fordisplay", policy.display)
     return policy
 
 
@@ -461,7 +631,6 @@ def health_check_fields(policy: HealthCheckPolicy) -> dict[str, Any]:
         "healthcheckinterval": policy.interval,
         "healthcheckthresshold": policy.healthy_threshold,
         "unhealthcheckthresshold": policy.unhealthy_threshold,
-        "state": policy.state,
         "fordisplay": policy.display,
     }
     return {name: value for name, value in shown.items() if value is not None}
@@ -474,41 +643,75 @@ def health_check_view(policy: HealthCheckPolicy, call: Call) -> dict[str, Any]:
 
 @family.command("createLBHealthCheckPolicy")
 def create_health_check_policy(call: Call) -> Generator[Resource, None, Answer]:
-    rule = rule_named(call, "Failed: LB rule id: {} not present ", "lbruleid")
-    interval, timeout = call.get("intervaltime", 5), call.get("responsetimeout", 5)
-    healthy, unhealthy = call.get("healthythreshold", 2), call.get("unhealthythreshold", 10)
-    if "intervaltime" in call and "responsetimeout" in call and timeout > interval:
-        raise InvalidParameterValue(
-            f"Failed to create HealthCheck policy : Monitor interval must be greater than response timeout{rule.number}"
-        )
-    policy = call.cloud.store.add(
-        HealthCheckPolicy(
-            rule=rule,
-            ping_path=call.get("pingpath", "/"),
-            description=call.get("description"),
-            response_timeout=timeout,
-            interval=interval,
-            healthy_threshold=healthy,
-            unhealthy_threshold=unhealthy,
-            display=call.flag("fordisplay", True),
-        )
-    )
+    try:
+        policy = planned_health_check(call)
+    except InvalidParameterValue as refusal:
+        # CreateLBHealthCheckPolicyCmd.create gives it another code.
+        raise MalformedParameter(refusal.text) from None
+    call.cloud.store.add(policy)
     yield policy
     return policy
 
 
-@family.command("listLBStickinessPolicies", "listLBHealthCheckPolicies")
-def list_policies(call: Call) -> Answer:
-    sticky = call.command.name == "listLBStickinessPolicies"
-    kind: type[StickinessPolicy] | type[HealthCheckPolicy] = StickinessPolicy if sticky else HealthCheckPolicy
-    policy = call.maybe(kind, "id")
-    if policy is None and "lbruleid" not in call:
+def planned_health_check(call: Call) -> HealthCheckPolicy:
+    interval, timeout = call.get("intervaltime", 5), call.get("responsetimeout", 2)
+    if "intervaltime" in call and "responsetimeout" in call and timeout > interval:
+        raise InvalidParameterValue(
+            "Failed to create HealthCheck policy : Monitor interval must be greater than response timeout"
+        )
+    rule = rule_named(call, "Failed: LB rule id: {} not present ", "lbruleid")
+    if "HealthCheckPolicy" not in of_offering(rule.network.offering, "Lb"):
+        raise InvalidParameterValue(
+            "Failed to create HealthCheck policy: Validation Failed (HealthCheck Policy is not supported by LB Provider "
+            f"for the LB rule:{rule_conflicts.describe(rule)})"
+        )
+    if call.cloud.store.table(HealthCheckPolicy).first(rule=rule) is not None:
+        raise InvalidParameterValue(
+            "Failed to create HealthCheck policy: Already policy attached  for the LB Rule:"
+            f"{rule_conflicts.describe(rule)}"
+        )
+    return HealthCheckPolicy(
+        rule=rule,
+        ping_path=call.get("pingpath", "/"),
+        description=call.get("description"),
+        response_timeout=timeout,
+        interval=interval,
+        healthy_threshold=call.get("healthythreshold", 2),
+        unhealthy_threshold=call.get("unhealthythreshold", 1),
+        display=call.flag("fordisplay", True),
+    )
+
+
+@family.command("listLBStickinessPolicies")
+def list_stickiness_policies(call: Call) -> Answer:
+    if "lbruleid" not in call and "id" not in call:
         raise InvalidParameterValue("load balancer rule ID and stickiness policy ID can't be null")
-    rule = policy.rule if policy else rule_named(call, "Unable to find load balancer rule by id {}", "lbruleid")
+    policy = call.maybe(StickinessPolicy, "id", missing="stickiness policy ID doesn't exist")
+    rule = call.params.get("lbruleid") if policy is None else policy.rule
+    if policy is not None and "lbruleid" in call and call["lbruleid"] is not policy.rule:
+        raise InvalidParameterValue(f"stickiness policy ID doesn't belong to lbId{call['lbruleid'].number}")
+    return policies_of(call, rule, StickinessPolicy)
+
+
+@family.command("listLBHealthCheckPolicies")
+def list_health_check_policies(call: Call) -> Answer:
+    if "lbruleid" not in call and "id" not in call:
+        raise InvalidParameterValue("Either load balancer rule ID or health check policy ID should be specified")
+    rule = call.params.get("lbruleid")
+    return policies_of(call, rule or call.one(HealthCheckPolicy).rule, HealthCheckPolicy)
+
+
+def policies_of(call: Call, rule: Any, kind: type[StickinessPolicy] | type[HealthCheckPolicy]) -> Answer:
+    """The policies of a rule that are on display, or those that are not; nothing where there is no such rule."""
+    if not isinstance(rule, LoadBalancerRule) or rule not in call.cloud.store:
+        return {}
     check_access(call.cloud, call.account, rule)
-    rows = [row for row in call.cloud.store.table(kind) if row.rule is rule and policy in (None, row)]
-    if "fordisplay" in call:
-        rows = [row for row in rows if row.display is call.flag("fordisplay")]
+    table: Iterable[StickinessPolicy | HealthCheckPolicy] = call.cloud.store.table(kind)
+    rows = [row for row in table if row.rule is rule and row.display is call.flag("fordisplay", True)]
     shown = [stickiness_fields(row) if isinstance(row, StickinessPolicy) else health_check_fields(row) for row in rows]
-    view = policies_view(rule, "stickinesspolicy" if sticky else "healthcheckpolicy", shown)
-    return {"count": 1, "stickinesspolicies" if sticky else "healthcheckpolicies": [view]}
+    one, several = (
+        ("stickinesspolicy", "stickinesspolicies")
+        if kind is StickinessPolicy
+        else ("healthcheckpolicy", "healthcheckpolicies")
+    )
+    return {"count": 1, several: [policies_view(rule, one, shown)]}

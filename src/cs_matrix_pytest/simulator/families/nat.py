@@ -10,7 +10,7 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import firewall, rule_conflicts
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, describe_ip, describe_vm
-from cs_matrix_pytest.simulator.families.public_ips import rules_of
+from cs_matrix_pytest.simulator.families.public_ips import named_ip, rules_of
 from cs_matrix_pytest.simulator.models.networks import (
     LoadBalancerRule,
     Network,
@@ -28,7 +28,7 @@ family = Family("NAT")
 
 @family.command("enableStaticNat")
 def enable_static_nat(call: Call) -> Answer:
-    cloud, ip, vm = call.cloud, call.one(PublicIp, "ipaddressid"), call.one(UserVm, "virtualmachineid")
+    cloud, ip, vm = call.cloud, named_ip(call), call.one(UserVm, "virtualmachineid")
     named = call.maybe(Network, "networkid")
     network = named if ip.is_portable and named is not None else ip.network or named
     if network is None:
@@ -101,7 +101,11 @@ def check_ready(call: Call, ip: PublicIp, vm: UserVm, address: str) -> None:
 
 @family.command("disableStaticNat")
 def disable_static_nat(call: Call) -> Answer:
-    ip, cloud = call.one(PublicIp, "ipaddressid"), call.cloud
+    ip, cloud = named_ip(call), call.cloud
+    if ip.state == "Free":
+        raise InvalidParameterValue(
+            f"Unable to create ip forwarding rule on address {describe_ip(ip)}, invalid IP address specified."
+        )
     check_access(cloud, call.account, ip)
     if ip.is_system:
         raise InvalidParameterValue("Can't disable static nat for system IP address with specified id")
@@ -146,24 +150,26 @@ def static_nat_rule_view(rule: StaticNatRule, call: Call) -> dict[str, Any]:
 
 @family.command("createIpForwardingRule", object_name="ipforwardingrule")
 def create_ip_forwarding_rule(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, ip = call.cloud, call.one(PublicIp, "ipaddressid")
-    if not ip.static_nat or ip.network is None:
-        raise InvalidParameterValue(f"Unable to create static nat rule; ip {describe_ip(ip)} has no static nat enabled")
-    start, protocol = call["startport"], call["protocol"].strip()
+    cloud, ip = call.cloud, named_ip(call)
+    if "cidrlist" in call:
+        raise InvalidParameterValue(
+            "Parameter cidrList is deprecated; if you need to open firewall rule for the specific CIDR, please refer to "
+            "createFirewallRule command"
+        )
+    if ip.source_nat or not ip.static_nat or ip.network is None:
+        raise rule_conflicts.RuleConflictError(f"Can't do static nat on ip address: {ip.address}")
+    start = call["startport"]
     end = call.get("endport", start)
-    rule_conflicts.check_ip_for_service(cloud, ip, "StaticNat")
-    check_access(cloud, call.account, ip)
     rule_conflicts.check_ports(start, end)
-    if protocol.lower() not in ("tcp", "udp"):
-        raise InvalidParameterValue(f"Protocol {protocol} is not supported in zone {ip.zone.number}")
+    check_access(cloud, call.account, ip)
+    rule_conflicts.check_ip_for_service(cloud, ip, "StaticNat")
     rule = StaticNatRule(
         account=ip.account,
-        protocol=protocol.lower(),
+        protocol=call["protocol"].lower(),
         ip=ip,
         network=ip.network,
         start_port=start,
         end_port=end,
-        cidr_list=call.get("cidrlist", []),
     )
     rule_conflicts.detect(cloud, rule)
     cloud.store.add(rule)
@@ -179,11 +185,12 @@ def create_ip_forwarding_rule(call: Call) -> Generator[Resource, None, Answer]:
     return rule
 
 
+family.must_name("deleteIpForwardingRule", "id", Resource, "Unable to find static NAT rule by ID: {}")
+
+
 @family.command("deleteIpForwardingRule")
 def delete_ip_forwarding_rule(call: Call) -> Answer:
-    rule = call.params["id"]
-    if not isinstance(rule, StaticNatRule) or rule not in call.cloud.store:
-        raise InvalidParameterValue(f"Unable to find {getattr(rule, 'number', rule)}")
+    rule = call.one(StaticNatRule, missing="Unable to find {}")
     check_access(call.cloud, call.account, rule)
     firewall.close_for(call.cloud, rule)
     call.cloud.store.remove(rule)

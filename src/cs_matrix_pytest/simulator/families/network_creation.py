@@ -9,9 +9,10 @@ from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, check_domain, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families import guest_networks, ipv6_prefixes
+from cs_matrix_pytest.simulator.families import bgp_peers, guest_networks, ipv6_prefixes, routed_networks
 from cs_matrix_pytest.simulator.families.addresses import (
     bounds,
+    first_host,
     is_domain_name,
     is_private,
     prefix_of,
@@ -22,6 +23,7 @@ from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import GuestVlanRange, IpRange, PhysicalNetwork, Zone
 from cs_matrix_pytest.simulator.models.networks import AclList, Network, Vpc
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
+from cs_matrix_pytest.simulator.models.routing import BgpPeer
 from cs_matrix_pytest.simulator.registry import Answer
 
 if TYPE_CHECKING:
@@ -341,8 +343,15 @@ def private_vlan(call: Call, zone: Zone, offering: NetworkOffering, vlan: str | 
 def check_offering_rules(call: Call, plan: Plan) -> None:
     """What non-admins may create, and what a routed offering needs."""
     offering = plan.offering
-    if offering.network_mode == "ROUTED" and not call.cloud.configuration.flag("routed.network.vpc.enabled", plan.zone):
-        raise InvalidParameterValue("Routed network is not enabled in this zone")
+    if offering.network_mode == "ROUTED":
+        if not call.cloud.configuration.flag("routed.network.vpc.enabled", plan.zone):
+            raise InvalidParameterValue("Routed network is not enabled in this zone")
+        routed_networks.check_size(call, plan.owner, offering, plan.cidr)
+    if call.params.get("bgppeerids"):
+        if "vpcid" in call:
+            raise InvalidParameterValue(bgp_peers.TIERS_INHERIT)
+        if not bgp_peers.is_dynamic(offering):
+            raise InvalidParameterValue("The network offering does not support Dynamic routing")
     if call.is_root_admin:
         return
     if offering.traffic_type != "Guest":
@@ -470,6 +479,10 @@ def commit(call: Call, plan: Plan, vlan: str | None, vpc: Vpc | None = None, acl
 
         name, network_domain = vpcs.tier_name(cloud, vpc, name), network_domain or vpc.network_domain
     check_network_domain(plan, network_domain)
+    peers = routed_networks.asked_peers(call, plan.owner, zone)
+    if offering.network_mode == "ROUTED" and vpc is None:
+        plan.cidr = routed_networks.cidr_for(call, plan.owner, zone, plan.cidr)
+        plan.gateway = plan.gateway or first_host(plan.cidr)
     check_cidr(cloud, plan)
     network = guest_networks.add(
         cloud,
@@ -502,9 +515,18 @@ def commit(call: Call, plan: Plan, vlan: str | None, vpc: Vpc | None = None, acl
         add_range(cloud, plan, network)
     if call.get("sourcenatipaddress"):
         set_source_nat(call, network)
+    _equip(cloud, network, peers)
     if offering.is_persistent:
         guest_networks.implement(cloud, network)
     return network
+
+
+def _equip(cloud: Cloud, network: Network, peers: list[BgpPeer]) -> None:
+    try:
+        routed_networks.equip(cloud, network, peers)
+    except ApiError:
+        guest_networks.destroy(cloud, network)
+        raise
 
 
 def _take_ip6_subnet(cloud: Cloud, network: Network) -> None:
@@ -633,8 +655,8 @@ def check_cidr(cloud: Cloud, plan: Plan) -> None:
 def set_mtu(call: Call, network: Network) -> None:
     """The MTUs of a network's routers: what the zone has, unless users may say."""
     settings, zone = call.cloud.configuration, network.zone
-    most_public = int(settings.number("vr.public.interface.mtu", zone, default=1500))
-    most_private = int(settings.number("vr.private.interface.mtu", zone, default=1500))
+    most_public = int(settings.number("vr.public.interface.max.mtu", zone, default=1500))
+    most_private = int(settings.number("vr.private.interface.max.mtu", zone, default=1500))
     network.public_mtu, network.private_mtu = most_public, most_private
     if settings.flag("allow.end.users.to.specify.vr.mtu", zone):
         network.public_mtu = max(68, min(call.get("publicmtu", 1500), most_public))

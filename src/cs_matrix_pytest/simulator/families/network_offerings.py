@@ -35,6 +35,7 @@ from cs_matrix_pytest.simulator.models.infra import PhysicalNetwork, ServiceProv
 from cs_matrix_pytest.simulator.models.networks import Network
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, Offering, ServiceOffering
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.views import when
 
 if TYPE_CHECKING:
@@ -609,7 +610,7 @@ def _check_for_vpc(guest_type: str, services: Services, capabilities: Mapping[st
 
 @family.command("updateNetworkOffering")
 def update_network_offering(call: Call) -> Answer:
-    offering = call.one(NetworkOffering)
+    offering = call.one(NetworkOffering, missing="unable to find network offering {}")
     if offering.is_system:
         raise InvalidParameterValue("Can't update system network offerings")
     domains, zones = updated_domains(call, offering), updated_zones(call, offering)
@@ -628,10 +629,7 @@ def update_network_offering(call: Call) -> Answer:
             if physical_network_for(call.cloud, zone, tags) is not physical_network_for(
                 call.cloud, zone, offering.tags_text
             ):
-                raise InvalidParameterValue(
-                    "New tags: selects different physical network for zone "
-                    f'Zone {{"id":{zone.number},"name":"{zone.name}","uuid":"{zone.id}"}}'
-                )
+                raise InvalidParameterValue(f"New tags: selects different physical network for zone {described(zone)}")
     offering.name = call.get("name", offering.name)
     offering.display_text = call.get("displaytext", offering.display_text)
     offering.sort_key = call.get("sortkey", offering.sort_key)
@@ -664,7 +662,7 @@ def physical_network_for(cloud: Cloud, zone: Zone, tags: str | None) -> Physical
 
 @family.command("deleteNetworkOffering")
 def delete_network_offering(call: Call) -> Answer:
-    offering = call.one(NetworkOffering)
+    offering = call.one(NetworkOffering, missing="unable to find network offering {}")
     if offering.is_system:
         raise InvalidParameterValue(f"unable to find network offering {offering.number}")
     if offering.is_default:
@@ -682,7 +680,8 @@ def delete_network_offering(call: Call) -> Answer:
 
 @family.command("listNetworkOfferings")
 def list_network_offerings(call: Call) -> Answer:
-    domain, zone = call.maybe(Domain, "domainid"), call.maybe(Zone, "zoneid")
+    domain = call.maybe(Domain, "domainid", missing="Unable to find the domain by id={}")
+    zone = call.maybe(Zone, "zoneid", missing="Unable to find the zone by id={}")
     if domain is not None and not call.account.domain.contains(domain):
         raise InvalidParameterValue(
             f"Unable to list network offerings for domain: {domain.id} as caller does not have access for it"
@@ -695,7 +694,7 @@ def list_network_offerings(call: Call) -> Answer:
         wanted.append(service)
     if zone is not None and zone.network_type == "Basic":
         return page(call, [])
-    network = call.maybe(Network, "networkid")
+    network = call.maybe(Network, "networkid", missing="Unable to find the network by id={}")
     rows = [
         row
         for row in call.cloud.store.table(NetworkOffering)

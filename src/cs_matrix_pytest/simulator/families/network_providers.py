@@ -12,12 +12,14 @@ from cs_matrix_pytest.simulator.models.infra import PhysicalNetwork, ProviderEle
 from cs_matrix_pytest.simulator.models.networks import Network
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import described
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("network_providers")
 
+NO_NETWORK = "Physical Network with specified id doesn't exist in the system"
 ROUTER, BALANCER = "virtualrouterelement", "internalloadbalancerelement"
 
 
@@ -117,13 +119,14 @@ def add_default_providers(cloud: Cloud, network: PhysicalNetwork) -> None:
 
 @family.command("addNetworkServiceProvider")
 def add_network_service_provider(call: Call) -> Generator[Resource, None, Answer]:
-    network, name, store = call.one(PhysicalNetwork, "physicalnetworkid"), call["name"], call.cloud.store
+    network = call.one(PhysicalNetwork, "physicalnetworkid", missing=NO_NETWORK)
+    name, store = call["name"], call.cloud.store
     known = {each.lower(): each for each in PROVIDERS}
     if name.lower() not in known:
         raise InvalidParameterValue(f"Invalid Network Service Provider={name}")
     name = known[name.lower()]
     if store.table(ServiceProvider).first(physical_network=network, name=name):
-        raise InternalError(f"The '{name}' provider already exists on physical network : {network.name}")
+        raise InternalError(f"The '{name}' provider already exists on physical network : {described(network)}")
     facts = PROVIDERS[name]
     services = call.get("servicelist")
     if services is not None:
@@ -133,7 +136,9 @@ def add_network_service_provider(call: Call) -> Generator[Resource, None, Answer
                 f"Provider '{name}'"
             )
         for service in services:
-            if service not in facts.services or service == "Gateway":
+            if service == "Gateway" or service not in known_services():
+                raise InvalidParameterValue(f"Invalid Network Service specified={service}")
+            if service not in facts.services:
                 raise InvalidParameterValue(f"{name} Provider cannot provide this Service specified={service}")
         if "SourceNat" in services:
             services = [*services, "Gateway"]
@@ -148,7 +153,8 @@ def add_network_service_provider(call: Call) -> Generator[Resource, None, Answer
 
 @family.command("updateNetworkServiceProvider")
 def update_network_service_provider(call: Call) -> Answer:
-    provider, state, services = call.one(ServiceProvider), call.get("state"), call.get("servicelist")
+    lost = "Network Service Provider id={}doesn't exist in the system"
+    provider, state, services = call.one(ServiceProvider, missing=lost), call.get("state"), call.get("servicelist")
     if state == "Shutdown":
         raise InvalidParameterValue("Updating the provider state to 'Shutdown' is not supported")
     if state and state not in ("Enabled", "Disabled"):
@@ -158,13 +164,17 @@ def update_network_service_provider(call: Call) -> Answer:
     if services is not None:
         if not provider.can_enable_services:
             raise InvalidParameterValue(f"Cannot update set of Services for this Service Provider '{provider.name}'")
-        known = {service for facts in PROVIDERS.values() for service in facts.services}
         for service in services:
-            if service not in known:
+            if service not in known_services():
                 raise InvalidParameterValue(f"Invalid Network Service specified={service}")
         provider.services = list(services)
     provider.state = state or provider.state
     return provider
+
+
+def known_services() -> set[str]:
+    """The names of all network services."""
+    return {service for facts in PROVIDERS.values() for service in facts.services}
 
 
 def _is_ready(cloud: Cloud, provider: ServiceProvider) -> bool:
@@ -174,7 +184,7 @@ def _is_ready(cloud: Cloud, provider: ServiceProvider) -> bool:
 
 @family.command("deleteNetworkServiceProvider")
 def delete_network_service_provider(call: Call) -> Answer:
-    provider = call.one(ServiceProvider)
+    provider = call.one(ServiceProvider, missing="Network Service Provider id={}doesn't exist in the system")
     for network in call.cloud.store.table(Network).where(physical_network=provider.physical_network):
         if any(provider.name in names for names in network.offering.service_providers.values()):
             raise InternalError(

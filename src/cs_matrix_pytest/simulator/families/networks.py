@@ -29,7 +29,7 @@ from cs_matrix_pytest.simulator.families.addresses import (
 from cs_matrix_pytest.simulator.families.guest_networks import default_network_for as default_network_for
 from cs_matrix_pytest.simulator.families.guest_networks import implement as implement
 from cs_matrix_pytest.simulator.families.network_capabilities import of_offering, service_rows, supports_auto_scaling
-from cs_matrix_pytest.simulator.families.network_creation import check_dns, create
+from cs_matrix_pytest.simulator.families.network_creation import check_associated_ranges, check_dns, create
 from cs_matrix_pytest.simulator.families.nics import allocate as allocate_nic
 from cs_matrix_pytest.simulator.families.nics import describe as describe_network
 from cs_matrix_pytest.simulator.families.nics import release as release_nic
@@ -42,10 +42,13 @@ from cs_matrix_pytest.simulator.models.networks import (
     Network,
     PortForwardingRule,
     PublicIp,
+    StaticNatRule,
 )
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
+from cs_matrix_pytest.simulator.models.vpc import PrivateGateway, RemoteAccessVpn
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 __all__ = ["allocate_nic", "check_use", "default_network_for", "family", "implement", "release_nic"]
 
 family = Family("networks")
+
+MINIMUM_MTU = 68
 family.command("createNetwork")(create)
 
 
@@ -362,6 +367,12 @@ def passes(call: Call, row: Network) -> bool:
 # Changes
 
 
+family.must_name("deleteNetwork", "id", Network, "Network ID={} doesn't exist")
+family.must_name("restartNetwork", "id", Network, "Networkd ID={} doesn't exist")
+family.must_name("updateNetwork", "id", Network, "Networkd ID={} doesn't exist")
+family.must_name("migrateNetwork", "networkid", Network, "Networkd id={} doesn't exist")
+
+
 @family.command("deleteNetwork")
 def delete_network(call: Call) -> Answer:
     network, cloud = call.one(Network), call.cloud
@@ -383,7 +394,7 @@ def restart_network(call: Call) -> Answer:
     cleanup, redundant = call.flag("cleanup"), call.flag("makeredundant")
     if network.vpc is not None and cleanup:
         raise InvalidParameterValue("Cannot restart a VPC tier with cleanup, please restart the whole VPC.")
-    if redundant and not call.is_root_admin and not cloud.configuration.flag("allow.users.to.make.network.redundant"):
+    if redundant and not call.is_root_admin and not cloud.configuration.flag("allow.users.to.make.networks.redundant"):
         raise InvalidParameterValue("Could not make the network redundant. Please contact administrator.")
     if network.state not in guest_networks.RESTARTABLE:
         raise InvalidParameterValue(
@@ -429,17 +440,10 @@ def update_network(call: Call) -> Answer:
     check_dns(call, offering or network.offering)
     if domain_suffix is not None:
         check_network_domain(offering or network.offering, domain_suffix)
-    if cidr is not None and offering is not None and offering is not network.offering:
-        raise InvalidParameterValue(
-            "Cannot specify this network offering change and guestVmCidr at same time. Specify only one."
-        )
     if cidr is not None:
-        reserve(cloud, network, cidr)
+        reserve(cloud, network, cidr, changing=offering not in (None, network.offering))
     if offering is not None and offering is not network.offering:
-        if call.flag("changecidr") and any(vm.state != "Stopped" for vm in nics.vms_in(cloud, network)):
-            raise InvalidParameterValue(
-                "All user vm of network of specified id should be stopped before changing CIDR!"
-            )
+        drop_services(call, network, offering)
         network.offering, network.redundant = offering, offering.is_redundant
         restart_needed = True
     public_ips.rename(call, network)
@@ -452,18 +456,35 @@ def update_network(call: Call) -> Answer:
             restart_needed |= getattr(network, attribute) != (call[parameter] or None)
             setattr(network, attribute, call[parameter] or None)
     if domain_suffix is not None:
-        restart_needed |= network.network_domain != domain_suffix
-        network.network_domain = domain_suffix
+        network.network_domain, restart_needed = domain_suffix, True
     if "hideipaddressusage" in call and call.is_root_admin:
         network.details["hideIpAddressUsage"] = str(call.flag("hideipaddressusage")).lower()
-    if cloud.configuration.flag("allow.end.users.to.specify.vr.mtu", network.zone):
-        network.public_mtu = call.get("publicmtu", network.public_mtu)
-        network.private_mtu = call.get("privatemtu", network.private_mtu)
-    if restart_needed and network.state == "Implemented":
-        restart(cloud, network, cleanup=offering is not None and network.vpc is None)
+    if not restart_needed and routers.routers_of(cloud, network):
+        change_mtu(call, network)
+    if restart_needed:
+        renew(cloud, network)
     if network.offering.is_persistent and network.state == "Allocated":
         implement(cloud, network)
     return network
+
+
+def change_mtu(call: Call, network: Network) -> None:
+    """Give the routers of a network other MTUs, within what its zone allows (validateMtuOnUpdate)."""
+    settings, zone = call.cloud.configuration, network.zone
+    if not settings.flag("allow.end.users.to.specify.vr.mtu", zone):
+        return
+    for side in ("public", "private"):
+        if f"{side}mtu" in call and not (side == "public" and network.vpc is not None):
+            most = int(settings.number(f"vr.{side}.interface.max.mtu", zone, default=1500))
+            setattr(network, f"{side}_mtu", max(MINIMUM_MTU, min(call[f"{side}mtu"], most)))
+
+
+def renew(cloud: Cloud, network: Network) -> None:
+    """Make the routers of a network anew; it has none until it is implemented, where it was not."""
+    if network.vpc is None:
+        routers.destroy_all(cloud, routers.routers_of(cloud, network))
+    if network.state != "Allocated":
+        routers.deploy(cloud, network, guest_networks.ensure_source_nat(cloud, network))
 
 
 UPDATABLE = {
@@ -505,17 +526,47 @@ def check_new_offering(call: Call, network: Network, offering: NetworkOffering) 
         from cs_matrix_pytest.simulator.families import vpcs
 
         vpcs.check_tier_offering(call.cloud, network.vpc, offering, network)
+    if call.flag("changecidr") and any(vm.state != "Stopped" for vm in nics.vms_in(call.cloud, network)):
+        raise InvalidParameterValue("All user vm of network of specified id should be stopped before changing CIDR!")
     if not can_upgrade(network, offering):
         raise InvalidParameterValue(
             f"Can't upgrade from network offering {old.id} to {offering.id}; check logs for more information"
         )
-    lost = [service for service in services_in_use(call.cloud, network) if service not in offering.service_providers]
+
+
+def drop_services(call: Call, network: Network, offering: NetworkOffering) -> None:
+    """Remove what is configured of services that a new offering has not (cleanupConfigForServicesInNetwork).
+
+    Raises InternalError where it would lose services and the caller does not insist.
+    """
+    cloud, store, had = call.cloud, call.cloud.store, network.offering.service_providers
+    lost = [service for service in had if service not in offering.service_providers and service != "Gateway"]
     if lost and not call.flag("forced"):
         raise InternalError(
             f"The new offering:{offering.name} will remove the following services [{', '.join(lost)}]"
             "along with all the related configuration currently in use. will not proceed with the network update."
             "set forced parameter to true for forcing an update."
         )
+    gone: list[Resource] = []
+    if "StaticNat" in lost or "PortForwarding" in lost:
+        gone += [
+            *store.table(PortForwardingRule).where(network=network),
+            *store.table(StaticNatRule).where(network=network),
+        ]
+    if "Lb" in lost:
+        gone += store.table(LoadBalancerRule).where(network=network)
+    if "Firewall" in lost:
+        gone += store.table(FirewallRule).where(network=network)
+    for rule in gone:
+        guest_networks.remove_rule(cloud, rule)
+    for ip in store.table(PublicIp).where(network=network):
+        if "StaticNat" in lost:
+            ip.static_nat, ip.vm, ip.vm_ip = False, None, None
+        if "SourceNat" in lost:
+            ip.source_nat = False
+    if "Vpn" in lost and network.vpc is None:
+        for vpn in store.table(RemoteAccessVpn).where(network=network):
+            store.remove(vpn)
 
 
 def can_upgrade(network: Network, offering: NetworkOffering) -> bool:
@@ -527,18 +578,6 @@ def can_upgrade(network: Network, offering: NetworkOffering) -> bool:
         and old.specify_vlan == offering.specify_vlan
         and (old.network_mode or "NATTED") == (offering.network_mode or "NATTED")
     )
-
-
-def services_in_use(cloud: Cloud, network: Network) -> list[str]:
-    """The services of a network that something is configured of."""
-    store = cloud.store
-    used = [
-        ("Firewall", store.table(FirewallRule).first(network=network) is not None),
-        ("PortForwarding", store.table(PortForwardingRule).first(network=network) is not None),
-        ("Lb", store.table(LoadBalancerRule).first(network=network) is not None),
-        ("StaticNat", store.table(PublicIp).first(network=network, static_nat=True) is not None),
-    ]
-    return [service for service, is_used in used if is_used]
 
 
 def check_network_domain(offering: NetworkOffering, domain: str) -> None:
@@ -556,13 +595,17 @@ def check_network_domain(offering: NetworkOffering, domain: str) -> None:
         raise InvalidParameterValue(f"Domain name change is not supported by the network offering {shown}")
 
 
-def reserve(cloud: Cloud, network: Network, cidr: str) -> None:
-    """Keep guests to a part of their network (IP reservation)."""
+def reserve(cloud: Cloud, network: Network, cidr: str, *, changing: bool) -> None:
+    """Keep guests to a part of their network (IP reservation); ``changing``: it is to get another offering as well."""
     whole = network.network_cidr or network.cidr
     if network.zone.is_basic:
         raise InvalidParameterValue("Guest VM CIDR can't be specified for zone with Basic networking")
     if network.guest_type != "Isolated":
         raise InvalidParameterValue("Can only allow IP Reservation in networks with guest type Isolated")
+    if changing:
+        raise InvalidParameterValue(
+            "Cannot specify this network offering change and guestVmCidr at same time. Specify only one."
+        )
     if network.state not in ("Implemented", "Allocated"):
         raise InvalidParameterValue(
             "The network must be in Implemented or Allocated state. IP Reservation cannot be applied in "
@@ -583,11 +626,32 @@ def reserve(cloud: Cloud, network: Network, cidr: str) -> None:
                 f"Active IPs like {nic.ip_address} exist outside the Guest VM CIDR. Cannot apply reservation "
             )
     if cidr != whole and bounds(cidr) == bounds(whole):
+        first = network.network_cidr is None
         raise InvalidParameterValue(
-            f"The Start IP and End IP of guestvmcidr: {cidr} and CIDR: {whole} are same, even though both the cidrs "
-            "appear to be different. As a precaution no IP Reservation will be applied."
+            f"The Start IP and End IP of guestvmcidr: {cidr} and {'CIDR' if first else 'Network CIDR'}: {whole} are same, "
+            "even though both the cidrs appear to be different. As a precaution "
+            + (
+                "no IP Reservation will be applied."
+                if first
+                else "IP Reservation will not be affected. If you want to reset IP Reservation, specify guestVmCidr to "
+                f"be: {whole}"
+            )
         )
+    check_associated(cloud, network, cidr)
     network.cidr, network.network_cidr = (whole, None) if cidr == whole else (cidr, whole)
+
+
+def check_associated(cloud: Cloud, network: Network, cidr: str) -> None:
+    """Raise InvalidParameterValue where guests would get addresses that are in use beside them on their VLAN."""
+    inner_first, inner_last = bounds(cidr)
+    start, end = ipv4.to_text(inner_first + 1), ipv4.to_text(inner_last - 1)
+    for gateway in cloud.store.table(PrivateGateway):
+        own = gateway.ip_address
+        if gateway.network.associated_network is network and ipv4.ranges_overlap(start, end, own, own):
+            raise InvalidParameterValue(
+                f"The startIp/endIp ({start} - {end}) overlaps with vpc private gateway {gateway.network.name} ({own}): "
+            )
+    check_associated_ranges(cloud, network, start, end)
 
 
 @family.on_domain_removal

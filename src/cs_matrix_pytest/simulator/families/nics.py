@@ -162,7 +162,9 @@ def forget_address(cloud: Cloud, network: Network, address: str) -> None:
         *store.table(InternalLoadBalancer).where(network=network),
     ]
     for balanced in balancers:
-        balanced.members = [member for member in balanced.members if member[1] != address]
+        left = [member for member in balanced.members if member[1] != address]
+        if len(left) < len(balanced.members):
+            balanced.members, balanced.state = left, "Active" if left else "Add"
     for ip in store.table(PublicIp).where(network=network, vm_ip=address):
         ip.static_nat, ip.vm, ip.vm_ip = False, None, None
 
@@ -234,6 +236,9 @@ def list_nics(call: Call) -> Answer:
     if nic is not None:
         rows = [row for row in rows if row is nic]
     return page(call, list(rows))
+
+
+family.must_name("addIpToNic", "nicid", Nic, "Can't find NIC for id specified")
 
 
 @family.command("addIpToNic")

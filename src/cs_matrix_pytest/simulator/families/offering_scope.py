@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from cs_matrix_pytest.simulator.access import database_path
+from cs_matrix_pytest.simulator.access import database_path, describe_domain
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.models.backups import BackupOffering
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, User
 from cs_matrix_pytest.simulator.models.infra import Zone
-from cs_matrix_pytest.simulator.models.offerings import Offering
+from cs_matrix_pytest.simulator.models.offerings import DiskOffering, Offering
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import described, fields_text
 from cs_matrix_pytest.simulator.views import comma
 
 AnyOffering = TypeVar("AnyOffering", bound=Offering)
@@ -20,7 +22,7 @@ R = TypeVar("R", bound=Resource)
 
 def describe_user(user: User) -> str:
     """A user as error texts name it."""
-    return f'User {{"id":{user.number},"username":"{user.username}","uuid":"{user.id}"}}'
+    return f"User {fields_text(id=user.number, username=user.username, uuid=user.id)}."
 
 
 def outermost(domains: Iterable[Domain]) -> list[Domain]:
@@ -46,7 +48,7 @@ def _live(call: Call, kind: type[R], name: str, refusal: str) -> list[R]:
     return list(rows)
 
 
-def updated_domains(call: Call, offering: Offering) -> list[Domain]:
+def updated_domains(call: Call, offering: Offering | BackupOffering) -> list[Domain]:
     """An update's ``domainid``: ``public``, ids, or absent for what there is (DomainAndZoneIdResolver)."""
     return outermost(_resolved(call, Domain, "domainid", "public", offering.label, offering.domains))
 
@@ -104,40 +106,45 @@ def check_updater(
 
     ``tags``: what domain admins may not set, if it is set; ``retitles``: name, text or sort key change.
     """
-    account, user, label = call.account, describe_user(call.caller.user), offering.label
+    account, user, label = call.account, call.caller.user, offering.label
     if account.type == AccountType.ADMIN:
         return domains
     if account.type != AccountType.DOMAIN_ADMIN:
         raise InvalidParameterValue(
-            f"Unable to update {label}: {describe(offering)} by id user: {user} because it is not root-admin or "
-            "domain-admin"
+            f"Unable to update {label}: {describe(offering)} by id user: {describe_user(user)} because it is not "
+            "root-admin or domain-admin"
         )
+    # What disk offerings refuse has brackets and a full stop, and partly nothing but ids.
+    disk = isinstance(offering, DiskOffering)
+    left, right, end = (" [", "]", ".") if disk else (": ", "", "")
+    it, whom = f"{left}{describe(offering)}{right}", f"{left}{describe_user(user)}{right}"
     if set(zones) != set(offering.zones):
         raise InvalidParameterValue(
-            f"Unable to update zone(s) for {label}: {describe(offering)} by admin: {user} as it is domain-admin"
+            f"Unable to update zone(s) for {label}{it} by admin{whom} as it is domain-admin{end}"
         )
     if not offering.domains:
         raise InvalidParameterValue(
-            f"Unable to update public {label}: {describe(offering)} by user: {user} because it is domain-admin"
+            f"Unable to update public {label}{it} by user{whom} because it is domain-admin{end}"
         )
     if not domains:
         raise InvalidParameterValue(
-            f"Unable to update {label}: {describe(offering)} to a public offering by user: {user} because it is "
-            "domain-admin"
+            f"Unable to update {label}{it} to a public offering by user{whom} because it is domain-admin{end}"
         )
     if tags and not may_tag(call):
-        raise InvalidParameterValue(f"User [{user}] is unable to update {tags}.")
+        raise InvalidParameterValue(f"User [{describe_user(user)}] is unable to update {tags}.")
     foreign = [domain for domain in offering.domains if not account.domain.contains(domain)]
+    if disk:
+        it, whom = f" [{offering.id}]", f" [{user.id}]"
     if foreign and retitles:
         raise InvalidParameterValue(
-            f"Unable to update {label}: {describe(offering)} as it has linked domain(s) which are not child domain for "
-            f"domain-admin: {user}"
+            f"Unable to update {label}{it} as it has linked domain(s) which are not child domain for domain-admin"
+            f"{whom}{end}"
         )
     for domain in domains:
         if domain not in foreign and not account.domain.contains(domain):
+            where = f" [{domain.id}]" if disk else f": {describe_domain(domain)}"
             raise InvalidParameterValue(
-                f"Unable to update {label}: {describe(offering)} by domain-admin: {user} with domain: {domain.id} which "
-                "is not a child domain"
+                f"Unable to update {label}{it} by domain-admin{whom} with domain{where} which is not a child domain{end}"
             )
     return [*domains, *(domain for domain in foreign if domain not in domains)]
 
@@ -163,8 +170,7 @@ def check_deleter(call: Call, offering: Offering) -> None:
 
 def describe(offering: Offering) -> str:
     """An offering as error texts name it."""
-    kind = type(offering).__name__.replace("Vpc", "VPC")
-    return f'{kind} {{"id":{offering.number},"name":"{offering.name}","uuid":"{offering.id}"}}'
+    return described(offering)
 
 
 def usable_by(account: Account, offering: Offering, *, recursive: bool = False) -> bool:

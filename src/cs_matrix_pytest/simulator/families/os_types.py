@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 family = Family("os types")
 
+UNKNOWN_OS = "Guest OS not found. Please specify a valid ID for the Guest OS"
+NO_CATEGORY = "Invalid OS category ID specified"
+
 
 @family.on_fresh_install
 def default_os_types(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
@@ -61,11 +64,17 @@ def os_type_view(os_type: OsType, _call: Call) -> dict[str, Any]:
     }
 
 
+def by_name(call: Call) -> list[OsType]:
+    """All OS types in the order of their names."""
+    return sorted(call.cloud.store.table(OsType), key=lambda row: row.name.upper())
+
+
 family.listing(
     "listOsTypes",
     OsType,
+    rows=by_name,
     filters={
-        "description": lambda row, value, _call: row.name.lower() == value.lower(),
+        "description": lambda row, value, _call: value.lower() in row.name.lower(),
         "oscategoryid": lambda row, value, _call: row.category is value,
         "fordisplay": lambda row, value, _call: row.display is value,
     },
@@ -85,7 +94,7 @@ def list_os_categories(call: Call) -> Answer:
         and row.is_featured is call.get("isfeatured", row.is_featured)
         and (not any(each in call for each in ("zoneid", "isiso", "isvnf", "arch")) or _has_image(call, kind, row))
     ]
-    return page(call, rows)
+    return page(call, sorted(rows, key=lambda row: row.sort_key))
 
 
 def _has_image(call: Call, kind: type[Template], category: OsCategory) -> bool:
@@ -102,6 +111,8 @@ def _has_image(call: Call, kind: type[Template], category: OsCategory) -> bool:
 @family.command("addGuestOs")
 def add_guest_os(call: Call) -> Generator[OsType, None, Answer]:
     name = call["osdisplayname"]
+    lost = "Guest OS category not found. Please specify a valid Guest OS category"
+    category = call.one(OsCategory, "oscategoryid", missing=lost)
     if call.cloud.store.table(OsType).first(name=name) is not None:
         raise InvalidParameterValue(
             f"The specified Guest OS name : {name} already exists. Please specify a unique name"
@@ -109,7 +120,7 @@ def add_guest_os(call: Call) -> Generator[OsType, None, Answer]:
     os_type = call.cloud.store.add(
         OsType(
             name=name,
-            category=call.one(OsCategory, "oscategoryid"),
+            category=category,
             user_defined=True,
             display=call.flag("fordisplay", True),
             details=call.map("details"),
@@ -121,46 +132,56 @@ def add_guest_os(call: Call) -> Generator[OsType, None, Answer]:
 
 @family.command("updateGuestOs")
 def update_guest_os(call: Call) -> Answer:
-    os_type = _user_defined(call, "update")
-    os_type.name = call.get("osdisplayname", os_type.name)
-    os_type.category = call.maybe(OsCategory, "oscategoryid") or os_type.category
-    os_type.display = call.flag("fordisplay", os_type.display)
-    os_type.details.update(call.map("details"))
+    os_type, name, details = (
+        call.one(OsType, missing=UNKNOWN_OS),
+        call.get("osdisplayname", "").strip(),
+        call.map("details"),
+    )
+    renamed = bool(name) and name != os_type.name
+    if renamed and call.cloud.store.table(OsType).first(name=name) is not None:
+        raise InvalidParameterValue(
+            f"The specified Guest OS name : {name} already exists. Please specify a unique guest OS name"
+        )
+    category = call.maybe(OsCategory, "oscategoryid", missing=NO_CATEGORY)
+    if not os_type.user_defined and (name or details or "fordisplay" in call):
+        raise InvalidParameterValue("Unable to modify system defined guest OS")
+    if details:
+        os_type.details = details
+    if renamed or category is not None:
+        # On its own, whether it is displayed is not an update.
+        os_type.name, os_type.category = name or os_type.name, category or os_type.category
+        os_type.display = call.flag("fordisplay", os_type.display)
     return os_type
 
 
 @family.command("removeGuestOs")
 def remove_guest_os(call: Call) -> Answer:
-    call.cloud.store.remove(_user_defined(call, "remove"))
-    return Success()
-
-
-def _user_defined(call: Call, action: str) -> OsType:
-    os_type = call.one(OsType)
+    os_type = call.one(OsType, missing=UNKNOWN_OS)
     if not os_type.user_defined:
-        raise InvalidParameterValue(f"Unable to {action} system defined guest OS")
-    return os_type
+        raise InvalidParameterValue("Unable to remove system defined guest OS")
+    call.cloud.store.remove(os_type)
+    return Success()
 
 
 @family.command("addOsCategory")
 def add_os_category(call: Call) -> Answer:
-    if call.cloud.store.table(OsCategory).first(name=call["name"]) is not None:
-        raise InvalidParameterValue("Guest OS category with the same name already exists")
     return call.cloud.store.add(OsCategory(name=call["name"], is_featured=call.flag("isfeatured")))
 
 
 @family.command("updateOsCategory")
 def update_os_category(call: Call) -> Answer:
-    category = call.one(OsCategory)
-    category.name = call.get("name", category.name)
+    category = call.one(OsCategory, missing=NO_CATEGORY)
+    category.name = call.get("name", "").strip() or category.name
     category.is_featured = call.flag("isfeatured", category.is_featured)
+    category.sort_key = call.get("sortkey", category.sort_key)
     return category
 
 
 @family.command("deleteOsCategory")
 def delete_os_category(call: Call) -> Answer:
-    category = call.one(OsCategory)
-    if call.cloud.store.table(OsType).first(category=category) is not None:
-        raise InvalidParameterValue("Unable to delete, guest OS category has associated guest OSes")
+    category = call.one(OsCategory, missing=NO_CATEGORY)
+    rows = call.cloud.store.table(OsType).where(category=category)
+    if rows:
+        raise InvalidParameterValue(f"Unable to delete the OS category. {len(rows)} guest OS exist for it.")
     call.cloud.store.remove(category)
     return Success()

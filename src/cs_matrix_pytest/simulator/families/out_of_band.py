@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.background import keep_looking
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError
 from cs_matrix_pytest.simulator.families.host_ha import named, switches
 from cs_matrix_pytest.simulator.families.host_ha_states import is_enabled_around, removed_servers
@@ -221,6 +222,7 @@ def watch(cloud: Cloud) -> None:
     keep_looking(cloud, "out-of-band management", max(1.0, seconds), look)
 
 
+@timed
 def look(cloud: Cloud, _now: float) -> bool:
     """Bring the power states up to date; False where no host has one to look up (OutOfBandManagementPowerStatePollTask)."""
     table = cloud.store.table(OutOfBandManagement)

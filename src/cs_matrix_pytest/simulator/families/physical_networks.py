@@ -6,11 +6,12 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import vlans
-from cs_matrix_pytest.simulator.access import owner_of_new
+from cs_matrix_pytest.simulator.access import active_account
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families.network_providers import add_default_providers, remove_provider
+from cs_matrix_pytest.simulator.families.network_providers import NO_NETWORK, add_default_providers, remove_provider
 from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project
 from cs_matrix_pytest.simulator.models.infra import (
     GuestVlanRange,
     IpRange,
@@ -23,6 +24,7 @@ from cs_matrix_pytest.simulator.models.infra import (
 from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.views import owner_fields
 
 if TYPE_CHECKING:
@@ -63,12 +65,14 @@ def physical_network_view(network: PhysicalNetwork, _call: Call) -> dict[str, An
 
 @family.command("createPhysicalNetwork")
 def create_physical_network(call: Call) -> Generator[Resource, None, Answer]:
-    zone, store = call.one(Zone, "zoneid"), call.cloud.store
+    zone, store = call.one(Zone, "zoneid", missing="Please specify a valid zone."), call.cloud.store
     if zone.allocation_state == "Enabled":
-        raise PermissionDenied(f"Cannot create PhysicalNetwork since the Zone is currently enabled, zone: {zone.name}")
+        raise PermissionDenied(
+            f"Cannot create PhysicalNetwork since the Zone is currently enabled, zone: {described(zone)}"
+        )
     if zone.is_basic and store.table(PhysicalNetwork).first(zone=zone):
         raise InternalError(
-            f"Cannot add the physical network to basic zone: {zone.name}, "
+            f"Cannot add the physical network to basic zone: {described(zone)}, "
             "there is a physical network already existing in this basic Zone"
         )
     for parameter, called in (("tags", "tag"), ("isolationmethods", "isolationMethod")):
@@ -88,7 +92,10 @@ def create_physical_network(call: Call) -> Generator[Resource, None, Answer]:
     )
     try:
         if "vlan" in call:
-            set_vlans(call.cloud, network, call["vlan"])
+            try:
+                set_vlans(call.cloud, network, call["vlan"])
+            except ApiError:
+                raise InternalError("Fail to create a physical network") from None
         add_default_providers(call.cloud, network)
         yield network
     except ApiError:
@@ -136,17 +143,31 @@ def set_vlans(cloud: Cloud, network: PhysicalNetwork, text: str) -> None:
                 f"Vnet range has to be{between} and start range should be lesser than or equal to stop range"
             )
         wanted.append((int(first), int(last)))
-    for used in sorted(used_vlans(cloud, network), key=int):
-        if vlans.contains(vlans.parse_ranges(network.vlan), used) and not vlans.contains(wanted, used):
-            raise InvalidParameterValue(
-                f"physicalnetwork {network.number} has {used} vnets in use. Please cleanup the networks and try again"
-            )
-    for dedicated in cloud.store.table(GuestVlanRange).where(physical_network=network):
-        if any(not vlans.contains(wanted, number) for number in range(dedicated.start, dedicated.end + 1)):
-            raise InvalidParameterValue(
-                f"Vnets {dedicated.start}-{dedicated.end} are dedicated and cannot be removed from the physical network"
-            )
+    _check_vlans_can_go(cloud, network, wanted)
     network.vlan = vlans.format_ranges(wanted)
+
+
+def _check_vlans_can_go(cloud: Cloud, network: PhysicalNetwork, wanted: list[tuple[int, int]]) -> None:
+    """Raise InvalidParameterValue where a VLAN that is to go is in use or dedicated (getVnetsToremove)."""
+    before = vlans.parse_ranges(network.vlan)
+    used = [number for number in map(int, used_vlans(cloud, network)) if vlans.contains(before, number)]
+    if not wanted:
+        if used:
+            raise InvalidParameterValue(f"physicalnetwork {described(network)} has {len(used)} vnets in use")
+        return
+    going = [(number, number) for number in vlans.ids(before) if not vlans.contains(wanted, number)]
+    for start, end in vlans.parse_ranges(vlans.format_ranges(going)):
+        if any(start <= number <= end for number in used):
+            raise InvalidParameterValue(
+                f"physicalnetwork {described(network)} has allocated vnets in the range {start}-{end}"
+            )
+        for row in cloud.store.table(GuestVlanRange).where(physical_network=network):
+            if row.start <= start <= row.end or row.start <= end <= row.end:
+                raise InvalidParameterValue(
+                    f"Vnet range {row.start}-{row.end} is dedicated to an account. The specified range {start}-{end} "
+                    "overlaps with the dedicated range  Please release the overlapping dedicated range before deleting "
+                    "the range"
+                )
 
 
 def used_vlans(cloud: Cloud, network: PhysicalNetwork) -> dict[str, Network]:
@@ -160,7 +181,7 @@ def used_vlans(cloud: Cloud, network: PhysicalNetwork) -> dict[str, Network]:
 
 @family.command("updatePhysicalNetwork")
 def update_physical_network(call: Call) -> Answer:
-    network, state = call.one(PhysicalNetwork), call.get("state")
+    network, state = call.one(PhysicalNetwork, missing=NO_NETWORK), call.get("state")
     if "vlan" in call and network.zone.is_basic:
         raise InvalidParameterValue("Can't add vnet range to the physical network in the Basic zone")
     if len(call.get("tags", [])) > 1:
@@ -177,7 +198,7 @@ def update_physical_network(call: Call) -> Answer:
 
 @family.command("deletePhysicalNetwork")
 def delete_physical_network(call: Call) -> Answer:
-    network, store = call.one(PhysicalNetwork), call.cloud.store
+    network, store = call.one(PhysicalNetwork, missing=NO_NETWORK), call.cloud.store
     for blocked, why in (
         (used_vlans(call.cloud, network), "there are allocated vnets for this physical network"),
         (
@@ -202,7 +223,10 @@ def remove_physical_network(cloud: Cloud, network: PhysicalNetwork) -> None:
         remove_provider(cloud, provider)
     for kind in (TrafficType, IpRange, GuestVlanRange):
         for row in store.table(kind).where(physical_network=network):
-            store.remove(row)
+            if kind is IpRange:
+                store.remove(row)
+            else:
+                store.forget(row)
     store.remove(network)
 
 
@@ -240,7 +264,9 @@ def physical_network_for(cloud: Cloud, zone: Zone, traffic_type: str) -> Physica
 
 @family.command("addTrafficType")
 def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
-    network, kind, store = call.one(PhysicalNetwork, "physicalnetworkid"), call["traffictype"], call.cloud.store
+    lost = "Physical Network id={}doesn't exist in the system"
+    network, kind = call.one(PhysicalNetwork, "physicalnetworkid", missing=lost), call["traffictype"]
+    store = call.cloud.store
     if kind not in TRAFFIC_TYPES:
         raise InvalidParameterValue(f"Unable to resolve trafficType '{kind}' to a supported value")
     same = [row for row in store.table(TrafficType) if row.traffic_type == kind]
@@ -253,7 +279,9 @@ def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
             f"traffic type: {kind}"
         )
     if not network.network_tags and any(not row.physical_network.network_tags for row in in_zone):
-        raise InternalError(f"There are more than 1 physical network without tags in the zone: {network.zone.name}")
+        raise InternalError(
+            f"There are more than 1 physical network without tags in the zone: {described(network.zone)}"
+        )
     row = store.add(
         TrafficType(
             traffic_type=kind,
@@ -266,7 +294,7 @@ def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
     try:
         yield row
     except ApiError:
-        store.remove(row)
+        store.forget(row)
         raise
     return row
 
@@ -274,7 +302,8 @@ def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
 @family.command("updateTrafficType")
 def update_traffic_type(call: Call) -> Answer:
     row = call.one(TrafficType)
-    row.labels.update({label: call[label] for label in LABELS if label in call})
+    given = {label: call[label] for label in LABELS if label in call}
+    row.labels = {label: text for label, text in {**row.labels, **given}.items() if text}
     return row
 
 
@@ -292,7 +321,7 @@ def delete_traffic_type(call: Call) -> Answer:
             "The Traffic Type is not deletable because there are still some storage network IP addresses in use:"
             f"{row.traffic_type}"
         )
-    store.remove(row)
+    store.forget(row)
     return Success()
 
 
@@ -349,13 +378,28 @@ def guest_vlan_range_view(row: GuestVlanRange, _call: Call) -> dict[str, Any]:
     }
 
 
+def _dedicated_owner(call: Call) -> Account:
+    name, domain = call.get("account"), call.maybe(Domain, "domainid")
+    if "projectid" in call and name is not None:
+        raise InvalidParameterValue("accountName and projectId are mutually exclusive")
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    owner = project.account if project else None
+    if name is not None and domain is not None:
+        owner = active_account(call.cloud, name, domain)
+    if owner is None:
+        raise InvalidParameterValue(f"Unable to find account by name {name or 'null'}")
+    return owner
+
+
 @family.command("dedicateGuestVlanRange")
 def dedicate_guest_vlan_range(call: Call) -> Answer:
-    network, text, store = call.one(PhysicalNetwork, "physicalnetworkid"), call["vlanrange"], call.cloud.store
-    owner = owner_of_new(call)
+    text, store = call["vlanrange"], call.cloud.store
+    owner = _dedicated_owner(call)
+    network = call.one(PhysicalNetwork, "physicalnetworkid", missing="Unable to find physical network by id {}")
     if network.isolation_methods and not {"VLAN", "VXLAN"} & {each.upper() for each in network.isolation_methods}:
         raise InvalidParameterValue(
-            f"Cannot dedicate guest VLAN range. Physical isolation type of Network {network.name} is not VLAN nor VXLAN"
+            f"Cannot dedicate guest VLAN range. Physical isolation type of Network {described(network)} is not VLAN nor "
+            "VXLAN"
         )
     first, dash, last = text.partition("-")
     if not dash:
@@ -367,12 +411,15 @@ def dedicate_guest_vlan_range(call: Call) -> Answer:
     start, end = int(first), int(last)
     if not any(low <= start <= end <= high for low, high in vlans.parse_ranges(network.vlan)):
         raise InvalidParameterValue(f"Unable to find guest vlan by range {text}")
+    for vlan, holder in sorted(used_vlans(call.cloud, network).items(), key=lambda item: int(item[0])):
+        if start <= int(vlan) <= end and holder.account is not owner:
+            raise InvalidParameterValue(
+                f"Guest VLAN from this range {vlan} is allocated to a different Account. Can only dedicate a range which "
+                "has no allocated VLANs or has VLANs allocated to the same Account "
+            )
     taken = store.table(GuestVlanRange).where(physical_network=network)
     if any(row.start <= end and start <= row.end for row in taken):
         raise InvalidParameterValue(f"Vlan range is already dedicated. Cannot dedicate guest vlan range {text}")
-    for vlan, holder in used_vlans(call.cloud, network).items():
-        if start <= int(vlan) <= end and holder.account is not owner:
-            raise InvalidParameterValue(f"Vlan {vlan} in range is allocated to a different account")
     for row in taken:
         if row.account is owner and (row.end + 1 == start or end + 1 == row.start):
             row.start, row.end = min(row.start, start), max(row.end, end)
@@ -382,7 +429,8 @@ def dedicate_guest_vlan_range(call: Call) -> Answer:
 
 @family.command("releaseDedicatedGuestVlanRange")
 def release_guest_vlan_range(call: Call) -> Answer:
-    call.cloud.store.remove(call.one(GuestVlanRange))
+    lost = "Dedicated guest vlan with specified id doesn't exist in the system"
+    call.cloud.store.forget(call.one(GuestVlanRange, missing=lost))
     return Success()
 
 

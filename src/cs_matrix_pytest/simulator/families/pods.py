@@ -6,13 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.access import describe
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import (
+    InternalError,
+    InvalidParameterValue,
+    PermissionDenied,
+    as_internal_errors,
+)
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.zones import check_allocation_state
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, IpRange, Pod, PodRange, Zone
+from cs_matrix_pytest.simulator.models.pod_addresses import PodAddress
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.texts import described
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -52,14 +61,15 @@ def pod_view(pod: Pod, call: Call) -> dict[str, Any]:
         "storageaccessgroups": ",".join(pod.storage_access_groups) or None,
         "zonestorageaccessgroups": ",".join(pod.zone.storage_access_groups) or None,
         "capacity": capacities,
-        "hasannotations": False,
+        "hasannotations": has_annotations(pod, call),
     }
 
 
 def taken_addresses(cloud: Cloud, pod: Pod) -> set[str]:
-    """The management addresses of a pod that hosts and system VMs have."""
+    """The management addresses of a pod that hosts, system VMs and others have."""
     taken = {host.ip_address for host in cloud.store.table(Host) if host.pod is pod}
     taken |= {vm.private_ip for vm in cloud.store.table(SystemVm) if vm.pod is pod and vm.private_ip}
+    taken |= {row.address for row in cloud.store.table(PodAddress).where(pod=pod)}
     return taken
 
 
@@ -98,16 +108,28 @@ def check_attributes(call: Call, zone: Zone, pod: Pod, *, new: bool) -> None:
         return
     mine = ipv4.cidr(pod.gateway, pod.netmask)
     if zone.guest_cidr and ipv4.cidrs_overlap(mine, zone.guest_cidr):
+        if not new:
+            raise InvalidParameterValue(
+                f"Warning: The subnet of pod {pod.name} in zone {zone.name} conflicts with the subnet of the Guest IP "
+                "Network. Please change either the pod's CIDR or the Guest IP Network's subnet, and re-run "
+                "install-vmops-management."
+            )
         raise InvalidParameterValue(
             "The subnet of the pod you are adding conflicts with the subnet of the Guest IP Network. "
             "Please specify a different CIDR."
         )
     for other in cloud.store.table(Pod).where(zone=zone):
-        if other is not pod and ipv4.cidrs_overlap(mine, ipv4.cidr(other.gateway, other.netmask)):
+        if other is pod or not other.gateway or not ipv4.cidrs_overlap(mine, ipv4.cidr(other.gateway, other.netmask)):
+            continue
+        if not new:
             raise InvalidParameterValue(
-                f"The subnet of the pod you are adding conflicts with the subnet of pod {other.name} in zone "
-                f"{zone.name}. Please specify a different CIDR."
+                f"Warning: The pods {pod.name} and {other.name} in zone {zone.name} have conflicting CIDR subnets. "
+                "Please change the CIDR of one of these pods."
             )
+        raise InvalidParameterValue(
+            f"The subnet of the pod you are adding conflicts with the subnet of pod {other.name} in zone "
+            f"{zone.name}. Please specify a different CIDR."
+        )
 
 
 def _public_overlap(cloud: Cloud, zone: Zone, start: str, end: str) -> str | None:
@@ -119,7 +141,8 @@ def _public_overlap(cloud: Cloud, zone: Zone, start: str, end: str) -> str | Non
 
 @family.command("createPod")
 def create_pod(call: Call) -> Answer:
-    zone, name, netmask = call.one(Zone, "zoneid"), call["name"], call.get("netmask")
+    zone = call.one(Zone, "zoneid", missing="Please specify a valid zone.")
+    name, netmask = call["name"], call.get("netmask")
     start, end, gateway = call.get("startip"), call.get("endip"), call.get("gateway")
     if zone.is_edge and (start or end or gateway or netmask):
         raise InvalidParameterValue("IP range parameters can not be specified for a pod in an edge zone")
@@ -151,13 +174,13 @@ def create_pod(call: Call) -> Answer:
 def _check_name(call: Call, zone: Zone, name: str) -> None:
     if call.cloud.store.table(Pod).first(zone=zone, name=name):
         raise InvalidParameterValue(
-            f"A pod with name: {name} already exists in zone {zone.name}. Please specify a different pod name. "
+            f"A pod with name: {name} already exists in zone {described(zone)}. Please specify a different pod name. "
         )
 
 
 @family.command("updatePod")
 def update_pod(call: Call) -> Answer:
-    pod = call.one(Pod)
+    pod = call.one(Pod, missing="Unable to find pod by id {}")
     name, gateway, netmask = call.get("name", pod.name), call.get("gateway", pod.gateway), call.get("netmask")
     if netmask and not ipv4.is_netmask(netmask):
         raise InvalidParameterValue("The netmask is invalid")
@@ -184,8 +207,10 @@ def update_pod(call: Call) -> Answer:
 
 @family.command("deletePod")
 def delete_pod(call: Call) -> Answer:
-    pod, store = call.one(Pod), call.cloud.store
+    pod = call.one(Pod, missing="A pod with ID: {} does not exist.")
+    store = call.cloud.store
     blockers = (
+        (any(map(ipv4.is_address, taken_addresses(call.cloud, pod))), "there are private IP addresses allocated"),
         (any(volume.pool and volume.pool.pod is pod for volume in store.table(Volume)), "there are storage volumes"),
         (store.table(Host).first(pod=pod) is not None, "there are servers"),
         (
@@ -203,47 +228,74 @@ def delete_pod(call: Call) -> Answer:
     return Success()
 
 
-family.listing("listPods", Pod)
+def by_zone(call: Call) -> list[Pod]:
+    """All pods, those of the older zones first."""
+    return sorted(call.cloud.store.table(Pod), key=lambda pod: pod.zone.number)
+
+
+family.listing(
+    "listPods",
+    Pod,
+    rows=by_zone,
+    keyword=("name", "description"),
+    filters={"storageaccessgroup": lambda pod, value, _call: value in pod.storage_access_groups},
+)
 
 
 @family.command("createManagementNetworkIpRange")
 def create_management_range(call: Call) -> Answer:
-    pod, start, gateway, netmask = call.one(Pod, "podid"), call["startip"], call["gateway"], call["netmask"]
+    if not call.is_root_admin:
+        raise PermissionDenied(
+            f"Cannot perform this operation, Calling Account is not root admin: {describe(call.account)}"
+        )
+    vlan = call.get("vlan") or "untagged"
+    scheme, given, value = vlan.partition("://")
+    if given and scheme.lower() != "vlan":
+        raise InternalError(f"Vlan parameter : {vlan} is not in valid format")
+    pod = call.one(Pod, "podid", missing="Unable to find pod by ID: {}")
+    start, gateway, netmask = call["startip"], call["gateway"], call["netmask"]
     if not ipv4.is_address(gateway):
         raise InvalidParameterValue("The gateway IP address is invalid.")
     if not ipv4.is_netmask(netmask):
         raise InvalidParameterValue("The netmask IP address is invalid.")
-    end = call.get("endip") or ipv4.last_of(gateway, netmask)
+    end = call.get("endip", start)
     if gateway != pod.gateway:
         raise InvalidParameterValue(
-            f"Multiple gateways for the POD: {pod.name} are not allowed. "
+            f"Multiple gateways for the POD: {described(pod)} are not allowed. "
             f"The Gateway should be same as the existing Gateway {pod.gateway}"
         )
     if netmask != pod.netmask:
         raise InvalidParameterValue(
-            f"Multiple subnets for the POD: {pod.name} are not allowed. "
+            f"Multiple subnets for the POD: {described(pod)} are not allowed. "
             f"The Netmask should be same as the existing Netmask {pod.netmask}"
         )
-    check_range(start, end)
-    if not (ipv4.same_network(start, gateway, netmask) and ipv4.same_network(end, gateway, netmask)):
-        raise InvalidParameterValue("The start address of the IP range is not in the CIDR subnet.")
+    check_range(start, end, (pod.gateway, pod.netmask))
+    public = _public_overlap(call.cloud, pod.zone, start, end)
+    if public:
+        raise InvalidParameterValue(f"The Start IP and endIP address range overlap with Public IP :{public}")
     if ipv4.ranges_overlap(start, end, gateway, gateway):
         raise InvalidParameterValue("The gateway shouldn't overlap start/end IP addresses")
     if any(ipv4.ranges_overlap(start, end, row.start_ip, row.end_ip) for row in pod.ranges):
         raise InvalidParameterValue(
             "The new range overlaps with existing range. Please add a mutually exclusive range."
         )
-    vlan = (call.get("vlan") or "untagged").removeprefix("vlan://")
-    pod.ranges.append(PodRange(start, end, call.flag("forsystemvms"), vlan))
+    pod.ranges.append(PodRange(start, end, call.flag("forsystemvms"), value or vlan))
     return pod
 
 
-def check_range(start: str, end: str) -> None:
-    """Raise InvalidParameterValue unless start and end are addresses, in order."""
-    if not ipv4.is_address(start):
-        raise InvalidParameterValue("The start address of the IP range is not a valid IP address.")
-    if not ipv4.is_address(end):
-        raise InvalidParameterValue("The end address of the IP range is not a valid IP address.")
+def check_range(start: str, end: str, subnet: tuple[str, str] | None = None, *, current: bool = False) -> None:
+    """Raise InvalidParameterValue unless start and end are addresses, in order, and of the subnet (gateway and netmask)
+    if one is given. ``current``: texts are to name the address."""
+    for address, called in ((start, "start"), (end, "end")):
+        if not ipv4.is_address(address):
+            which = (
+                f"current {called} address of the IP range {address}"
+                if current
+                else f"{called} address of the IP range"
+            )
+            raise InvalidParameterValue(f"The {which} is not a valid IP address.")
+        if subnet is not None and not ipv4.same_network(address, *subnet):
+            raise InvalidParameterValue(f"The {called} address of the IP range is not in the CIDR subnet.")
     if ipv4.to_int(start) > ipv4.to_int(end):
         raise InvalidParameterValue("The start IP address must have a lower value than the end IP address.")
 
@@ -257,15 +309,17 @@ def check_unused(cloud: Cloud, pod: Pod, start: str, end: str, text: str) -> Non
 
 
 @family.command("deleteManagementNetworkIpRange")
+@as_internal_errors()
 def delete_management_range(call: Call) -> Answer:
-    pod, start, end = call.one(Pod, "podid"), call["startip"], call["endip"]
+    pod = call.one(Pod, "podid", missing="Unable to find pod by id {}")
+    start, end = call["startip"], call["endip"]
     vlan = call["vlan"].removeprefix("vlan://")
     check_range(start, end)
     check_unused(call.cloud, pod, start, end, "Some IPs of the range has been allocated, so it cannot be deleted.")
     row = next((row for row in pod.ranges if (row.start_ip, row.end_ip, row.vlan) == (start, end, vlan)), None)
     if row is None:
         raise InvalidParameterValue(
-            f"The input IP range: {start}-{end} of pod: {pod.name}is not present. Please input an existing range."
+            f"The input IP range: {start}-{end} of pod: {described(pod)}is not present. Please input an existing range."
         )
     pod.ranges.remove(row)
     return Success()
@@ -273,14 +327,31 @@ def delete_management_range(call: Call) -> Answer:
 
 @family.command("updatePodManagementNetworkIpRange")
 def update_management_range(call: Call) -> Answer:
-    pod, start, end = call.one(Pod, "podid"), call["currentstartip"], call["currentendip"]
+    if "newstartip" not in call and "newendip" not in call:
+        raise InvalidParameterValue("Either new starting IP address or new ending IP address must be specified")
+    with as_internal_errors():
+        change_range(call)
+    return Success()
+
+
+def change_range(call: Call) -> None:
+    """Give a management range another start or end."""
+    pod = call.one(Pod, "podid", missing="Unable to find pod by id: {}")
+    start, end = call["currentstartip"], call["currentendip"]
     new_start, new_end = call.get("newstartip", start), call.get("newendip", end)
     if (new_start, new_end) == (start, end):
         raise InvalidParameterValue(
             "New starting and ending IP address are the same as current starting and ending IP address"
         )
-    check_range(start, end)
-    check_range(new_start, new_end)
+    check_range(start, end, current=True)
+    check_range(new_start, new_end, current=True)
+    for address in taken_addresses(call.cloud, pod):
+        inside = ipv4.is_address(address) and ipv4.ranges_overlap(start, end, address, address)
+        if inside and not ipv4.ranges_overlap(new_start, new_end, address, address):
+            raise InvalidParameterValue(
+                "The IP range does not contain some IP addresses that have already been taken. Please adjust your IP "
+                "range to include all IP addresses already taken."
+            )
     row = next((row for row in pod.ranges if (row.start_ip, row.end_ip) == (start, end)), None)
     if row is None:
         raise InvalidParameterValue(
@@ -292,11 +363,4 @@ def update_management_range(call: Call) -> Answer:
                 f"The Start and End IP address range: ({new_start}-{new_end}) overlap with the pod IP range: "
                 f"{other.start_ip}-{other.end_ip}-{int(other.for_system_vms)}-{other.vlan}"
             )
-    for address in taken_addresses(call.cloud, pod):
-        inside = ipv4.is_address(address) and ipv4.ranges_overlap(start, end, address, address)
-        if inside and not ipv4.ranges_overlap(new_start, new_end, address, address):
-            raise InvalidParameterValue(
-                f"The IP address: {address} is in use, so the IP range cannot be made without it."
-            )
     pod.ranges[pod.ranges.index(row)] = replace(row, start_ip=new_start, end_ip=new_end)
-    return Success()

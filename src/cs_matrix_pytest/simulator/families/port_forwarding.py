@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any
 
+from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
@@ -82,11 +83,7 @@ def describe_vm(vm: UserVm) -> str:
 
 
 def check_ports(rule: PortForwardingRule) -> None:
-    """Raise InvalidParameterValue where public and private ports do not match."""
-    if rule.private_port > rule.private_end_port:
-        raise InvalidParameterValue("Start port can't be bigger than end port")
-    if rule.private_end_port - rule.private_port != rule.public_end_port - rule.public_port:
-        raise InvalidParameterValue("Source port and destination port ranges should be of equal sizes.")
+    """Raise InvalidParameterValue where a range of public ports does not lead to the same private ones."""
     if rule.public_port != rule.public_end_port or rule.private_port != rule.private_end_port:
         if rule.public_port != rule.private_port:
             raise InvalidParameterValue("Private port start should be equal to public port start")
@@ -94,9 +91,18 @@ def check_ports(rule: PortForwardingRule) -> None:
             raise InvalidParameterValue("Private port end should be equal to public port end")
 
 
+def check_cidrs(call: Call) -> None:
+    for cidr in call.get("cidrlist", []):
+        if not firewall.is_any_cidr(cidr):
+            raise InvalidParameterValue(f"The given source CIDR [{cidr}] is invalid.")
+
+
 @family.command("createPortForwardingRule")
 def create_port_forwarding_rule(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, ip = call.cloud, call.one(PublicIp, "ipaddressid")
+    cloud, ip = call.cloud, public_ips.named_ip(call)
+    if "vmguestip" in call and not ipv4.is_address(call["vmguestip"]):
+        raise InvalidParameterValue("Invalid Instance IP address")
+    check_cidrs(call)
     opening = opens_firewall(call, ip)
     if ip.static_nat:
         raise InvalidParameterValue(
@@ -140,6 +146,10 @@ def asked_for(call: Call, ip: PublicIp, network: Network) -> PortForwardingRule:
     public_end, private_end = call.get("publicendport", public), call.get("privateendport", private)
     protocol = call["protocol"].strip()
     rule_conflicts.check_rule(call, "PortForwarding", protocol, (public, public_end), network, ip)
+    if private > private_end:
+        raise InvalidParameterValue("Start port can't be bigger than end port")
+    if private_end - private != public_end - public:
+        raise InvalidParameterValue("Source port and destination port ranges should be of equal sizes.")
     vm = live_vm(call)
     return PortForwardingRule(
         account=ip.account,
@@ -175,11 +185,12 @@ def remove(call: Call, rule: PortForwardingRule) -> None:
 
 
 def rule_named(call: Call) -> PortForwardingRule:
-    rule = call.params["id"]
-    if not isinstance(rule, PortForwardingRule) or rule not in call.cloud.store:
-        raise InvalidParameterValue(f"Unable to find {getattr(rule, 'number', rule)}")
+    rule = call.one(PortForwardingRule, missing="Unable to find the rule by id")
     check_access(call.cloud, call.account, rule)
     return rule
+
+
+family.must_name("deletePortForwardingRule", "id", PortForwardingRule, "Unable to find port forwarding rule by ID={}")
 
 
 @family.command("deletePortForwardingRule")
@@ -191,36 +202,31 @@ def delete_port_forwarding_rule(call: Call) -> Answer:
 @family.command("updatePortForwardingRule")
 def update_port_forwarding_rule(call: Call) -> Answer:
     rule = rule_named(call)
-    vm = live_vm(call) if "virtualmachineid" in call else rule.vm
-    assert isinstance(vm, UserVm)
+    start, end = call.get("privateport"), call.get("privateendport")
+    for port, called in ((start, "privatePort is an invalid value"), (end, "PrivateEndPort has an invalid value")):
+        if port is not None and not 0 <= port <= rule_conflicts.MAX_PORT:
+            raise InvalidParameterValue(f"{called}: {port}")
+    size = rule.public_end_port - rule.public_port
+    if (start is not None and end is not None and end - start != size) or (size and (start is None) != (end is None)):
+        raise InvalidParameterValue(
+            "Unable to update the private port range of port forwarding rule as  the provided port range is not "
+            f"consistent with the port range : {rule.public_port} to {rule.public_end_port}"
+        )
     if "vmguestip" in call and "virtualmachineid" not in call:
-        raise InvalidParameterValue("vmguestip must be set together with virtualmachineid")
-    changed = PortForwardingRule(
-        account=rule.account,
-        protocol=rule.protocol,
-        ip=rule.ip,
-        network=rule.network,
-        public_port=rule.public_port,
-        public_end_port=rule.public_end_port,
-        private_port=call.get("privateport", rule.private_port),
-        private_end_port=call.get("privateendport", call.get("privateport", rule.private_end_port)),
-        vm=vm,
-        vm_ip=rule.vm_ip,
-    )
-    if "privateport" in call or "privateendport" in call:
-        check_ports(changed)
+        raise InvalidParameterValue("vmguestip should be set along with virtualmachineid")
     if "virtualmachineid" in call:
-        if not any(nic.network is rule.network for nic in vm.nics):
-            raise InvalidParameterValue(
-                f"Unable to create port forwarding rule on address {rule.ip.address}, "
-                "invalid virtual machine id specified."
-            )
-        rule.vm_ip = guest_address(vm, rule.network, call.get("vmguestip"), "Vm doesn't belong to the network")
-    rule.vm, rule.private_port, rule.private_end_port = vm, changed.private_port, changed.private_end_port
-    if "cidrlist" in call:
-        rule.cidr_list = call["cidrlist"]
-    if "fordisplay" in call:
-        rule.display = call.flag("fordisplay")
+        vm = call.one(UserVm, "virtualmachineid", missing="Vm doesn't belong to network associated with ipAddress")
+        address = guest_address(
+            vm, rule.network, call.get("vmguestip"), "Vm doesn't belong to network associated with ipAddress"
+        )
+        check_cidrs(call)
+        rule.vm, rule.vm_ip = vm, address
+    check_cidrs(call)
+    if start is not None or end is not None:
+        rule.private_port = end if start is None else start
+        rule.private_end_port = start if end is None else end
+    rule.cidr_list = call.get("cidrlist", rule.cidr_list)
+    rule.display = call.flag("fordisplay", rule.display)
     public_ips.rename(call, rule)
     return rule
 

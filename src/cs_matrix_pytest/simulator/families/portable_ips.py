@@ -129,7 +129,7 @@ def create_portable_ip_range(call: Call) -> Generator[Resource, None, Answer]:
     try:
         yield row
     except ApiError:
-        cloud.store.remove(row)
+        cloud.store.forget(row)
         raise
     return row
 
@@ -153,7 +153,7 @@ def delete_portable_ip_range(call: Call) -> Answer:
         raise InvalidParameterValue("Please specify a valid portable IP range id.")
     if any(address in in_use(call.cloud) for address in ipv4.addresses(row.start_ip, row.end_ip)):
         raise InvalidParameterValue("Can't delete portable IP range as there are IP's assigned.")
-    call.cloud.store.remove(row)
+    call.cloud.store.forget(row)
     return Success()
 
 

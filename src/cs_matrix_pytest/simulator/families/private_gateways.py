@@ -66,6 +66,9 @@ def private_gateway_view(gateway: PrivateGateway, call: Call) -> dict[str, Any]:
     }
 
 
+family.must_name("createPrivateGateway", "vpcid", Vpc, "Invalid id is specified for the VPC")
+
+
 @family.command("createPrivateGateway")
 def create_private_gateway(call: Call) -> Generator[Resource, None, Answer]:
     cloud, vpc = call.cloud, call.params["vpcid"]

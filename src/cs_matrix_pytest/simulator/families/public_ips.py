@@ -17,8 +17,9 @@ from cs_matrix_pytest.simulator.errors import (
     PermissionDenied,
     ResourceLimitExceeded,
 )
+from cs_matrix_pytest.simulator.families import quarantine
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.iam import Account, Project
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project
 from cs_matrix_pytest.simulator.models.infra import IpRange, SystemNetwork, Zone
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
@@ -115,7 +116,7 @@ def acquire(
     ``for_system_vm`` prefers the ranges that are kept for system VMs. Raises InsufficientCapacity where there is none,
     and the account limit's error.
     """
-    used = taken(cloud, zone)
+    used = taken(cloud, zone) | quarantine.kept_from(cloud, owner)
     ranges = ranges_for(cloud, zone, owner)
     if for_system_vm:
         ranges = [range for range in public_ranges(cloud, zone) if range.for_system_vms] + ranges
@@ -124,6 +125,7 @@ def acquire(
             if address not in used and requested in (None, address):
                 if not (is_system or for_system_vm or range.account):
                     check_limit(cloud, owner)
+                quarantine.end(cloud, address, owner)
                 return cloud.store.add(
                     PublicIp(
                         id=address_id(range, address),
@@ -157,8 +159,13 @@ def rules_of(cloud: Cloud, ip: PublicIp) -> list[Resource]:
     return [rule for kind in RULES_ON_ADDRESS for rule in cloud.store.table(kind) if rule.ip is ip]
 
 
-def release(cloud: Cloud, ip: PublicIp) -> None:
-    """Give an address back, with every rule and the VPN on it."""
+def release(cloud: Cloud, ip: PublicIp, domain: Domain | None = None) -> None:
+    """Give an address back, with every rule and the VPN on it.
+
+    ``domain``: of who gives back an address that no network has; its setting decides whether the address is quarantined.
+    """
+    if ip.state != "Reserved" and not ip.is_portable:
+        quarantine.begin(cloud, ip, ip.network.account.domain if ip.network else domain or ip.account.domain)
     for served in (*rules_of(cloud, ip), *cloud.store.table(RemoteAccessVpn).where(ip=ip)):
         cloud.store.remove(served)
     cloud.store.remove(ip)
@@ -169,6 +176,35 @@ def source_nat_of(cloud: Cloud, network: Network) -> PublicIp | None:
     return cloud.store.table(PublicIp).first(
         lambda ip: ip.source_nat and (ip.network is network or (ip.vpc is not None and ip.vpc is network.vpc))
     )
+
+
+@family.finder("IPAddressResponse")
+def find_address(cloud: Cloud, id: str) -> PublicIp | None:
+    """The address of this id, whoever has it; one that nobody has is made up, and in no table."""
+    found = cloud.store.table(PublicIp).get(id)
+    if found is not None or not parameters.UUID.fullmatch(id):
+        return found
+    addresses = (
+        (range, address)
+        for range in cloud.store.table(IpRange)
+        if range.for_virtual_network
+        for address in addresses_of(range)
+    )
+    for number, (range, address) in enumerate(addresses, 1):
+        if address_id(range, address) == id:
+            nobody = cloud.system_account
+            return PublicIp(
+                id=id, number=number, account=nobody, address=address, zone=range.zone, range=range, state="Free"
+            )
+    return None
+
+
+def named_ip(call: Call, name: str = "ipaddressid") -> PublicIp:
+    """The address that a parameter names, whether somebody has it or not."""
+    ip = call.params[name]
+    if not isinstance(ip, PublicIp):
+        raise InvalidParameterValue(f"Unable to find IP address by ID={getattr(ip, 'number', ip)}")
+    return ip
 
 
 @family.view(PublicIp)
@@ -291,6 +327,10 @@ def network_of_address(call: Call, owner: Account, zone: Zone) -> Network | None
     return mine[0]
 
 
+family.must_name("associateIpAddress", "networkid", Network, "Unable to find Network by network id specified")
+family.must_name("associateIpAddress", "vpcid", Vpc, "Can't find enabled VPC by ID specified")
+
+
 @family.command("associateIpAddress")
 def associate_ip_address(call: Call) -> Generator[Resource, None, Answer]:
     owner, zone = owner_of_address(call), zone_of_address(call)
@@ -381,26 +421,33 @@ def named_address(call: Call) -> PublicIp:
     if "id" in call and "ipaddress" in call:
         raise InvalidParameterValue("id parameter is mutually exclusive with ipaddress parameter")
     if "id" in call:
-        return call.one(PublicIp)
+        return named_ip(call, "id")
     if "ipaddress" not in call:
         raise InvalidParameterValue("Please specify either IP address or IP address ID")
-    found = call.cloud.store.table(PublicIp).first(address=call["ipaddress"])
+    wanted = call["ipaddress"]
+    found = call.cloud.store.table(PublicIp).first(address=wanted)
+    for range in call.cloud.store.table(IpRange) if found is None else ():
+        if range.for_virtual_network and wanted in addresses_of(range):
+            found = find_address(call.cloud, address_id(range, wanted))
     if found is None:
-        raise InvalidParameterValue(f"Unable to find IP address by IP address={call['ipaddress']}")
+        raise InvalidParameterValue(f"Unable to find IP address by IP address={wanted}")
     return found
+
+
+family.before("disassociateIpAddress")(named_address)
 
 
 @family.command("disassociateIpAddress")
 def disassociate_ip_address(call: Call) -> Answer:
-    if isinstance(call.get("id"), PublicIp) and call["id"] not in call.cloud.store:
-        return Success()
     ip = named_address(call)
+    if ip.state == "Free":
+        return Success()
     check_access(call.cloud, call.account, ip)
     if ip.source_nat and ((ip.network is not None and ip.network.state != "Allocated") or ip.vpc is not None):
         raise InternalError("IP address is used for source nat purposes and can not be disassociated.")
     if ip.is_system:
         raise InvalidParameterValue("Can't release system IP address with specified id")
-    release(call.cloud, ip)
+    release(call.cloud, ip, call.account.domain)
     return Success()
 
 
@@ -410,8 +457,8 @@ def rename(call: Call, resource: Resource) -> None:
         if not call.is_root_admin:
             raise PermissionDenied("Please check your permissions, you are not allowed to create/update custom id")
         check_custom_id(call.cloud, type(resource), call["customid"])
-        call.cloud.store.remove(resource)
-        resource.id, resource.removed = call["customid"], None
+        call.cloud.store.forget(resource)
+        resource.id = call["customid"]
         call.cloud.store.add(resource)
 
 
@@ -433,9 +480,36 @@ def update_ip_address(call: Call) -> Answer:
     return ip
 
 
+@family.command("reserveIpAddress")
+def reserve_ip_address(call: Call) -> Answer:
+    ip, cloud = named_ip(call, "id"), call.cloud
+    owner = owner_of_address(call)
+    check_access(cloud, call.account, owner)
+    if not ip.range.for_virtual_network:
+        raise InternalError("Only IP addresses that belong to a virtual network may be reserved.", cs_code=9999)
+    if ip.is_portable:
+        raise InvalidParameterValue("Unable to reserve a portable IP.")
+    if ip.state == "Reserved":
+        if ip.account is owner:
+            return ip
+        raise InvalidParameterValue("Unable to reserve a IP because it has already been reserved for another Account.")
+    if ip.state != "Free":
+        raise InvalidParameterValue(f"Unable to reserve a IP in {ip.state} state.")
+    if ip.range.domain not in (None, owner.domain):
+        raise InvalidParameterValue("Unable to reserve a IP because it is dedicated to another domain.")
+    if ip.range.account not in (None, owner):
+        raise InvalidParameterValue("Unable to reserve a IP because it is dedicated to another Account.")
+    if ip.range.account is None:
+        check_limit(cloud, owner)
+    ip.account, ip.state, ip.display, ip.number = owner, "Reserved", call.flag("fordisplay", True), 0
+    return cloud.store.add(ip)
+
+
 @family.command("releaseIpAddress")
 def release_ip_address(call: Call) -> Answer:
-    ip = call.one(PublicIp)
+    ip = named_ip(call, "id")
+    if ip.state == "Free":
+        return Success()
     if ip.is_portable:
         raise InvalidParameterValue("Unable to release a portable IP, please use disassociateIpAddress instead")
     if ip.state == "Allocated":

@@ -280,6 +280,8 @@ def list_roles(call: Call) -> Answer:
         # The server counts the role that was asked for even where there is none.
         return Listing([role for role in known if call.is_root_admin or role.is_public], 1)
     name, keyword, kind, state = (call.get(key) for key in ("name", "keyword", "type", "state"))
+    if state is not None and state.upper() not in ("ENABLED", "DISABLED"):
+        raise InvalidParameterValue("Unrecognized role state value")
     roles: Iterable[Role] = table
     if name or keyword:
         roles = (

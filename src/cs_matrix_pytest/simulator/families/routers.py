@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import check_access, check_owner
+from cs_matrix_pytest.simulator.access import active_account, check_access, check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
     InsufficientCapacity,
@@ -17,15 +17,16 @@ from cs_matrix_pytest.simulator.errors import (
 )
 from cs_matrix_pytest.simulator.families import nics
 from cs_matrix_pytest.simulator.families.addresses import mac, netmask_of
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.capacity import Demand, loads, pick_hosts
 from cs_matrix_pytest.simulator.families.ipv6_prefixes import eui64, nic_ip6_fields, public_range
 from cs_matrix_pytest.simulator.families.service_offerings import system_offering
 from cs_matrix_pytest.simulator.families.templates import system_template
-from cs_matrix_pytest.simulator.models.iam import Account
+from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import Host, SystemNetwork
-from cs_matrix_pytest.simulator.models.networks import Network, PublicIp, Router, SystemNic, Vpc
+from cs_matrix_pytest.simulator.models.networks import Network, Nic, PublicIp, Router, SystemNic, Vpc
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope
+from cs_matrix_pytest.simulator.registry import Answer, Family, Filter, Scope
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
 from cs_matrix_pytest.simulator.views import owner_fields
 
@@ -40,6 +41,8 @@ ROUTER_PROVIDERS = frozenset({"VirtualRouter", "VpcVirtualRouter"})
 CONTROL_GATEWAY, CONTROL_NETMASK, CONTROL_BASE = "169.254.0.1", "255.255.0.0", "169.254.0.10"
 REDUNDANT_STATES = ("PRIMARY", "BACKUP")
 TEMPLATE_VERSION = "4.10.0"
+ROUTER, BALANCER = "VIRTUAL_ROUTER", "INTERNAL_LB_VM"
+"""Roles of routers: the second is a VM that balances inside of a tier."""
 
 
 def has_router(network: Network) -> bool:
@@ -159,6 +162,28 @@ def start(cloud: Cloud, router: Router) -> None:
         f'Unable to create a deployment for VM instance {{"id":{router.number},"instanceName":"{router.name}",'
         f'"type":"DomainRouter","uuid":"{router.id}"}}'
     )
+
+
+def deploy_internal_balancer(cloud: Cloud, network: Network, nic: Nic, offering: ServiceOffering) -> Router:
+    """A new VM, running, that balances at the address of a NIC. Raises InsufficientCapacity."""
+    vm = cloud.store.add(
+        Router(
+            account=network.account,
+            name="",
+            zone=network.zone,
+            state="Stopped",
+            role=BALANCER,
+            nics=[nic],
+            service_offering=offering,
+        )
+    )
+    vm.name = f"b-{vm.number}-{cloud.configuration.text('instance.name', default='VM')}"
+    try:
+        start(cloud, vm)
+    except InsufficientCapacity:
+        cloud.store.remove(vm)
+        raise
+    return vm
 
 
 def control_nic(cloud: Cloud, router: Router) -> SystemNic | None:
@@ -294,7 +319,7 @@ def router_view(router: Router, call: Call) -> dict[str, Any]:
         "healthchecksfailed": False,
         "softwareversion": router.software_version,
         "arch": "x86_64",
-        "hasannotations": False,
+        "hasannotations": has_annotations(router, call),
     }
     if router.control:
         shown["linklocalnetworkid"] = router.control.network.id
@@ -368,20 +393,22 @@ def system_nic_fields(nic: SystemNic, traffic_type: str) -> dict[str, Any]:
     }
 
 
+FILTERS: dict[str, Filter] = {
+    "networkid": lambda router, network, call: network in router.networks,
+    "clusterid": lambda router, cluster, call: router.host is not None and router.host.cluster is cluster,
+    "forvpc": lambda router, wanted, call: (router.vpc is not None) is wanted,
+    "version": lambda router, version, call: version == TEMPLATE_VERSION,
+    "arch": lambda router, arch, call: arch == "x86_64",
+    "healthchecksfailed": lambda router, failed, call: not failed,
+    "fetchhealthcheckresults": lambda router, wanted, call: True,
+}
 family.listing(
     "listRouters",
     Router,
     scope=Scope.OWNER,
     newest_first=True,
-    filters={
-        "networkid": lambda router, network, call: network in router.networks,
-        "clusterid": lambda router, cluster, call: router.host is not None and router.host.cluster is cluster,
-        "forvpc": lambda router, wanted, call: (router.vpc is not None) is wanted,
-        "version": lambda router, version, call: version == TEMPLATE_VERSION,
-        "arch": lambda router, arch, call: arch == "x86_64",
-        "healthchecksfailed": lambda router, failed, call: not failed,
-        "fetchhealthcheckresults": lambda router, wanted, call: True,
-    },
+    rows=lambda call: call.cloud.store.table(Router).where(role=ROUTER),
+    filters=FILTERS,
 )
 
 
@@ -454,3 +481,17 @@ def router_health(call: Call) -> Answer:
         raise InvalidParameterValue("Unable to find router by id")
     check_access(call.cloud, call.account, router)
     return {"routerhealthchecks": {"routerid": router.id, "healthchecks": []}}
+
+
+@family.command("upgradeRouterTemplate")
+def upgrade_router_template(call: Call) -> Answer:
+    """Reboot routers whose template is too old. None is: they are made from the template of this server."""
+    if sum(name in call for name in ("id", "domainid", "clusterid", "podid", "zoneid")) > 1:
+        raise InvalidParameterValue(
+            "Multiple parameters not supported. Specify only one among "
+            "routerId/zoneId/podId/clusterId/accountId/domainId"
+        )
+    domain, name = call.maybe(Domain, "domainid"), call.get("account")
+    if domain is not None and name is not None and active_account(call.cloud, name, domain) is None:
+        raise InvalidParameterValue(f"Account :{name} does not exist in domain: {domain.number}")
+    return {}

@@ -10,6 +10,7 @@ from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidPa
 from cs_matrix_pytest.simulator.families import nics, public_ips
 from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
 from cs_matrix_pytest.simulator.families.network_services import UnsupportedServiceError
+from cs_matrix_pytest.simulator.families.routers import ROUTER_PROVIDERS
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
     LoadBalancerRule,
@@ -116,6 +117,18 @@ def check_ports(start: int | None, end: int | None) -> None:
         raise InvalidParameterValue("Start port can't be bigger than end port")
 
 
+def is_routed(network: Network) -> bool:
+    """True where a virtual router routes for a network without translating addresses (isVirtualRouterGateway)."""
+    providers = network.offering.service_providers.get("Gateway", ())
+    return network.offering.network_mode == "ROUTED" and bool(ROUTER_PROVIDERS & set(providers))
+
+
+def check_service(network: Network, service: str) -> None:
+    """Raise UnsupportedServiceError where a network does not have a service."""
+    if service not in network.offering.service_providers:
+        raise UnsupportedServiceError(f"Service {service} is not supported in the network {nics.describe(network)}")
+
+
 def check_rule(
     call: Call,
     purpose: str,
@@ -128,8 +141,9 @@ def check_rule(
     check_ports(*ports)
     check_access(call.cloud, call.account, network if ip is None else ip)
     service = SERVICES[purpose]
-    if service not in network.offering.service_providers:
-        raise UnsupportedServiceError(f"Service {service} is not supported in the network {nics.describe(network)}")
+    if purpose == "Firewall" and is_routed(network):
+        raise InternalError("Unable to create routing firewall rule. Please use routing firewall API instead.")
+    check_service(network, service)
     capabilities = of_offering(network.offering, service)
     egress = purpose == "Firewall" and ip is None
     supported = capabilities.get("SupportedEgressProtocols" if egress else "SupportedProtocols")
@@ -152,7 +166,12 @@ def detect(cloud: Cloud, new: Rule) -> None:
     if ip is not None:
         others: list[Rule] = [rule for rule in public_ips.rules_of(cloud, ip) if isinstance(rule, RULE_KINDS)]
     else:
-        others = list(cloud.store.table(FirewallRule).where(network=new.network, egress=True))
+        assert isinstance(new, FirewallRule)
+        if new.purpose != "Firewall":
+            # It is only compared with rules for IPv4, with which nothing of it conflicts.
+            return
+        table = cloud.store.table(FirewallRule)
+        others = list(table.where(network=new.network, egress=new.egress, purpose=new.purpose))
     for other in others:
         if other is not new:
             detect_pair(new, other)

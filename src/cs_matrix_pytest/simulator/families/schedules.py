@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cs_matrix_pytest.simulator import cron
 from cs_matrix_pytest.simulator.access import check_owner
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.autoscale import check_members
 from cs_matrix_pytest.simulator.listing import page
@@ -267,6 +268,7 @@ def expect_next(cloud: Cloud, schedule: ResourceSchedule) -> None:
         cloud.clock.call_at(following.timestamp(), run_job, cloud, job)
 
 
+@timed
 def run_job(cloud: Cloud, job: ScheduledJob) -> None:
     """Do what is due, unless it was planned anew meanwhile or another of the resource is due at the same time."""
     schedule = job.schedule

@@ -166,6 +166,8 @@ DETAIL_LIMITS = {
     "maxmemory": "maxmemory",
 }
 """Parameters of a customised offering's ranges, and the details that keep them."""
+EXTERNAL = "External:"
+"""How the details begin that extensions are given."""
 DISK_DETAILS = ("bandwidthLimitInMbps", "iopsLimit")
 """Details that belong to the disk offering."""
 
@@ -183,13 +185,13 @@ def create_service_offering(call: Call) -> Answer:
     system_vm_type = _system_vm_type(call)
     _check_network_rate(call, system_vm_type)
     _check_planner(call)
-    disk = call.maybe(DiskOffering, "diskofferingid")
+    disk = call.maybe(DiskOffering, "diskofferingid", missing="Please specify a valid disk offering.")
     if disk is not None and disk.compute_only:
         raise InvalidParameterValue("Please specify a valid disk offering.")
-    lease = _lease(call)
-    gpu = _gpu(call)
+    lease = lease_details(call)
+    gpu = gpu_fields(call)
     check_creator(call, "service offering", domains, call.get("tags"), call.get("hosttags"))
-    _check_details(details)
+    check_details(details)
     disk = disk or _own_disk(call, {key: details.pop(key) for key in DISK_DETAILS if key in details})
     if call.flag("purgeresources"):
         details["purge.db.entities"] = "true"
@@ -314,7 +316,7 @@ LONGEST_LEASE = 36500
 """Days."""
 
 
-def _lease(call: Call) -> dict[str, str]:
+def lease_details(call: Call) -> dict[str, str]:
     """The details of an instance lease, where leases are enabled and one is asked for."""
     duration, action = call.get("leaseduration"), call.get("leaseexpiryaction")
     if action is not None and action.upper() not in LEASE_ACTIONS:
@@ -332,7 +334,7 @@ def _lease(call: Call) -> dict[str, str]:
     return {"leaseduration": str(duration), "leaseexpiryaction": action.upper()}
 
 
-def _gpu(call: Call) -> dict[str, Any]:
+def gpu_fields(call: Call) -> dict[str, Any]:
     """What an offering with a vGPU profile shows of it."""
     profile = call.get("vgpuprofileid")
     if profile is None:
@@ -348,7 +350,7 @@ def _gpu(call: Call) -> dict[str, Any]:
     return shown
 
 
-def _check_details(details: Mapping[str, str]) -> None:
+def check_details(details: Mapping[str, str]) -> None:
     if ("pciDevice" in details) != ("vgpuType" in details):
         raise InvalidParameterValue("Please specify the pciDevice and vgpuType correctly.")
     for key in details:
@@ -389,7 +391,7 @@ def _own_disk(call: Call, details: dict[str, str]) -> DiskOffering:
 
 @family.command("updateServiceOffering")
 def update_service_offering(call: Call) -> Answer:
-    offering = call.one(ServiceOffering)
+    offering = call.one(ServiceOffering, missing="unable to find service offering {}")
     state = state_of(call)
     domains, zones = updated_domains(call, offering), updated_zones(call, offering)
     _check_instances_within(call, offering, domains)
@@ -415,11 +417,16 @@ def update_service_offering(call: Call) -> Answer:
         offering.state = state
         if disk.compute_only:
             disk.state = state
-    if "purgeresources" in call:
-        offering.fields["purgeresources"] = True if call["purgeresources"] else None
-        offering.details.pop("purge.db.entities", None)
-        if call["purgeresources"]:
-            offering.details["purge.db.entities"] = "true"
+    # An update that does not ask for it does away with it.
+    purges = call.flag("purgeresources")
+    offering.fields["purgeresources"] = True if purges else None
+    offering.details.pop("purge.db.entities", None)
+    if purges:
+        offering.details["purge.db.entities"] = "true"
+    if call.flag("cleanupexternaldetails") or call.map("externaldetails"):
+        external = {} if call.flag("cleanupexternaldetails") else call.map("externaldetails")
+        kept = {key: value for key, value in offering.details.items() if not key.startswith(EXTERNAL)}
+        offering.details = kept | external
     return offering
 
 
@@ -448,7 +455,7 @@ def _check_new_host_tags(call: Call, offering: ServiceOffering) -> None:
 
 @family.command("deleteServiceOffering")
 def delete_service_offering(call: Call) -> Answer:
-    offering = call.one(ServiceOffering)
+    offering = call.one(ServiceOffering, missing="unable to find service offering {}")
     if offering.default_use:
         raise InvalidParameterValue(
             f"The system service offering [{offering.display_text or None}] is marked for default use and cannot be deleted"

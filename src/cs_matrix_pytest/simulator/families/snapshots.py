@@ -5,29 +5,42 @@ from __future__ import annotations
 import calendar
 from collections.abc import Generator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from cs_matrix_pytest.simulator import listing
-from cs_matrix_pytest.simulator.access import check_access, scoping
+from cs_matrix_pytest.simulator.access import check_access, describe, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families import volumes
+from cs_matrix_pytest.simulator.clock import timed
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InternalError,
+    InvalidParameterValue,
+    ParameterError,
+    PermissionDenied,
+    ResourceUnavailable,
+)
+from cs_matrix_pytest.simulator.families import capacity, volumes
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
+from cs_matrix_pytest.simulator.families.public_ips import rename
+from cs_matrix_pytest.simulator.families.schedules import zone_named
 from cs_matrix_pytest.simulator.models.iam import Account
-from cs_matrix_pytest.simulator.models.infra import Zone
+from cs_matrix_pytest.simulator.models.infra import ImageStore, Zone
 from cs_matrix_pytest.simulator.models.storage import Snapshot, SnapshotPolicy, Volume
 from cs_matrix_pytest.simulator.models.vm import VmSnapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Scope, Success
-from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.store import Resource, new_uuid
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("snapshots")
+for command in ("createSnapshot", "createSnapshotPolicy"):
+    family.must_name(command, "volumeid", Volume, "Unable to find volume by id={}")
+family.must_name("updateSnapshotPolicy", "id", SnapshotPolicy, "Invalid Snapshot policy ID was provided")
 
+LOCATIONS = ("PRIMARY", "SECONDARY")
 INTERVALS = {"HOURLY": 0, "DAILY": 1, "WEEKLY": 2, "MONTHLY": 3}
 """The number that answers have for a policy's interval."""
 TYPES = ("MANUAL", "RECURRING", "TEMPLATE", *INTERVALS, "GROUP", "FROM_GROUP")
@@ -52,10 +65,10 @@ def snapshot_view(snapshot: Snapshot, call: Call) -> dict[str, Any]:
         "state": snapshot.state,
         "locationtype": snapshot.location_type,
         "physicalsize": snapshot.physical_size,
-        "virtualsize": snapshot.size,
+        "virtualsize": volume.size,
         "zoneid": snapshot.zone.id,
         "zonename": snapshot.zone.name,
-        "revertable": False,
+        "revertable": is_revertable(snapshot),
         "ostypeid": os_type.id if os_type else None,
         "tags": tag_fields(snapshot),
         "hasannotations": has_annotations(snapshot, call),
@@ -67,36 +80,61 @@ def snapshot_view(snapshot: Snapshot, call: Call) -> dict[str, Any]:
     return shown
 
 
-def _snapshot(call: Call) -> Snapshot:
-    snapshot = call.params.get("id")
-    if isinstance(snapshot, Snapshot) and snapshot in call.cloud.store:
-        return snapshot
-    raise InvalidParameterValue(f"unable to find a snapshot with id {getattr(snapshot, 'number', snapshot)}")
+def is_revertable(snapshot: Snapshot) -> bool:
+    """True for snapshots of disks in the format QCOW2, which is KVM's (DefaultSnapshotStrategy.canHandle)."""
+    return (snapshot.volume.hypervisor or "").lower() == "kvm" and snapshot.volume.state != "Expunged"
+
+
+def check_owner_active(volume: Volume) -> None:
+    """Raise PermissionDenied where a volume's owner is not to make anything new (CreateSnapshotCmd.getEntityOwnerId)."""
+    owner = volume.account
+    if owner.project is not None and owner.project.state != "Active":
+        raise PermissionDenied(
+            f"Can't add resources to the project id={owner.project.number} in state={owner.project.state} as it's no longer "
+            "active"
+        )
+    if owner.state == "disabled":
+        raise PermissionDenied(f"The owner of Template is disabled: {describe(owner)}")
 
 
 @family.command("createSnapshot")
 def create_snapshot(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, volume = call.cloud, call.params.get("volumeid")
-    if not isinstance(volume, Volume) or volume not in cloud.store:
-        number = getattr(volume, "number", volume)
-        raise InvalidParameterValue(f"Creating snapshot failed due to volume:{number} doesn't exist")
+    cloud, volume = call.cloud, call.one(Volume, "volumeid")
+    check_owner_active(volume)
+    check_access(cloud, call.account, volume.account)
+    location = call.get("locationtype")
+    if location is not None and location.strip().upper() not in LOCATIONS:
+        raise InternalError(
+            f"Invalid locationType {location}Specified for volume {volume.number} Valid values are: primary,secondary "
+        )
     if volume.zone.allocation_state == "Disabled" and not call.is_root_admin:
         raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {volume.zone.name}")
     check_ready(volume)
-    if "locationtype" in call:
+    if location is not None:
         raise InvalidParameterValue(f"VolumeId: {volume.number} LocationType is supported only for managed storage")
+    if volume.pool is None:
+        raise InvalidParameterValue(
+            f"Volume: {volumes.describe_in_full(volume)} please attach this volume to a VM before create snapshot for it"
+        )
+    zones, policy = call.many(Zone, "zoneids"), call.maybe(SnapshotPolicy, "policyid")
+    if zones and policy is not None:
+        raise InvalidParameterValue("zoneids parameter can not be specified with policyid parameter")
+    check_copy_zones(call, volume, zones)
+    vm = volume.vm
+    if vm is not None and vm.state in ("Destroyed", "Expunging"):
+        raise InternalError(
+            f"Creating snapshot failed due to volume: {volumes.describe_in_full(volume)} is associated with vm: "
+            f"{capacity.describe(vm)} is in {vm.state} state"
+        )
     check_access(cloud, call.account, volume)
-    zones = call.many(Zone, "zoneids")
-    if zones and "policyid" in call:
-        raise InvalidParameterValue("zoneids parameter can not be specified with policyId parameter")
-    snapshot = new_snapshot(cloud, volume, call.get("name"))
+    snapshot = new_snapshot(cloud, volume, call.get("name"), policy)
     snapshot.more_zones = [zone for zone in zones if zone is not volume.zone]
     snapshot.tags = call.map("tags")
     try:
         yield snapshot
         if volume not in cloud.store or volume.state != "Ready":
             raise InternalError(
-                f"Failed to create snapshot due to an internal error creating snapshot for volume {volume.id}"
+                f"Failed to create Snapshot due to an internal error creating Snapshot for volume {volume.id}"
             )
     except ApiError:
         snapshot.state = "Error"
@@ -105,11 +143,31 @@ def create_snapshot(call: Call) -> Generator[Resource, None, Answer]:
     return snapshot
 
 
+def check_copy_zones(call: Call, volume: Volume, zones: list[Zone]) -> None:
+    """Raise where a volume's snapshots cannot be copied to other zones."""
+    if not zones:
+        return
+    if not call.cloud.configuration.flag("snapshot.backup.to.secondary", volume.zone, default=True):
+        raise InvalidParameterValue(
+            "Backing up of snapshot has been disabled. Snapshot can not be taken for multiple zones"
+        )
+    for zone in zones:
+        check_destination(call, zone)
+
+
+def check_destination(call: Call, zone: Zone) -> None:
+    """Raise unless a snapshot can be copied to a zone (getCheckedDestinationZoneForSnapshotCopy)."""
+    if zone.allocation_state == "Disabled" and not call.is_root_admin:
+        raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.name}")
+    if zone.is_edge:
+        raise InvalidParameterValue(f"Snapshot copy is not supported by zone {zone.name}")
+
+
 def check_ready(volume: Volume) -> None:
     """Raise InvalidParameterValue unless a snapshot can be taken of a volume."""
     if volume.state != "Ready":
         raise InvalidParameterValue(
-            f"Volume: {volumes.describe(volume)} is not in Ready state but {volume.state}. Cannot take snapshot."
+            f"Volume: {volumes.describe_in_full(volume)} is not in Ready state but {volume.state}. Cannot take snapshot."
         )
 
 
@@ -135,16 +193,22 @@ def new_snapshot(
     )
 
 
+def _snapshot(call: Call, missing: str = "unable to find a snapshot with id {}") -> Snapshot:
+    return call.one(Snapshot, missing=missing)
+
+
 @family.command("deleteSnapshot")
 def delete_snapshot(call: Call) -> Answer:
     snapshot, zone = _snapshot(call), call.maybe(Zone, "zoneid")
-    if snapshot.state == "Destroyed":
-        raise InvalidParameterValue(f"Snapshot [{snapshot.name}] is already destroyed")
     check_access(call.cloud, call.account, snapshot)
-    if zone is not None and zone in snapshot.more_zones:
-        snapshot.more_zones.remove(zone)
-    else:
+    if zone is None or (zone is snapshot.zone and not snapshot.more_zones):
         remove(call.cloud, snapshot)
+    elif zone in snapshot.more_zones:
+        snapshot.more_zones.remove(zone)
+    elif zone is snapshot.zone:
+        snapshot.zone = snapshot.more_zones.pop(0)
+    else:
+        raise ApiError("Failed to delete Snapshot")
     return Success()
 
 
@@ -156,7 +220,7 @@ def remove(cloud: Cloud, snapshot: Snapshot) -> None:
 
 @family.command("revertSnapshot")
 def revert_snapshot(call: Call) -> Answer:
-    cloud, snapshot = call.cloud, _snapshot(call)
+    cloud, snapshot = call.cloud, _snapshot(call, "No such snapshot")
     volume = snapshot.volume
     if volume not in cloud.store or volume.state != "Ready":
         raise InvalidParameterValue("The volume is not in Ready state.")
@@ -167,25 +231,103 @@ def revert_snapshot(call: Call) -> Answer:
         raise InvalidParameterValue(
             "Unable to revert Snapshot for Instance, please remove Instance Snapshots before reverting Instance from Snapshot"
         )
+    if not is_revertable(snapshot):
+        raise InternalError(
+            f"Revert snapshot command failed for snapshot {volumes.describe_snapshot(snapshot)}, because this command is "
+            "supported only for KVM hypervisor"
+        )
     volume.size = snapshot.size
-    return Success()
+    return snapshot
+
+
+@family.command("archiveSnapshot")
+def archive_snapshot(call: Call) -> Answer:
+    snapshot = call.params.get("id")
+    if not isinstance(snapshot, Snapshot) or snapshot not in call.cloud.store or snapshot.location_type == "SECONDARY":
+        raise InternalError(
+            "Can only archive snapshots present on primary storage. Cannot find snapshot "
+            f"{getattr(snapshot, 'number', snapshot)} on primary storage"
+        )
+    snapshot.location_type = "SECONDARY"
+    return snapshot
+
+
+@family.command("copySnapshot")
+def copy_snapshot(call: Call) -> Answer:
+    if "destzoneid" in call and call.get("destzoneids"):
+        raise ParameterError("Both destzoneid and destzoneids cannot be specified at the same time.")
+    snapshot = _snapshot(call, "Unable to find snapshot with id")
+    targets = call.many(Zone, "destzoneids") or [zone for zone in [call.maybe(Zone, "destzoneid")] if zone is not None]
+    source = call.maybe(Zone, "sourcezoneid") or snapshot.volume.zone
+    if snapshot.state != "BackedUp" or snapshot.location_type == "PRIMARY":
+        raise InvalidParameterValue("Snapshot is not backed up")
+    if not targets:
+        raise InvalidParameterValue("Please specify valid destination zone(s).")
+    if source in targets:
+        raise InvalidParameterValue("Please specify different source and destination zones.")
+    for zone in targets:
+        check_destination(call, zone)
+    check_access(call.cloud, call.account, snapshot, "OperateEntry")
+    if source not in (snapshot.zone, *snapshot.more_zones):
+        raise InvalidParameterValue(f"There is no snapshot ID: {snapshot.id} ready on image store")
+    if any(call.cloud.store.table(ImageStore).first(zone=zone) is None for zone in targets):
+        raise ResourceUnavailable("Destination zone is not ready, no image store associated")
+    new = [zone for zone in targets if zone not in (snapshot.zone, *snapshot.more_zones)]
+    call.cloud.limits.check(snapshot.account, "secondary_storage", snapshot.physical_size * len(new))
+    snapshot.more_zones += new
+    return {"snapshot": call.cloud.view(snapshot, call) | {"zoneid": targets[0].id, "zonename": targets[0].name}}
+
+
+@family.command("extractSnapshot")
+def extract_snapshot(call: Call) -> Answer:
+    cloud, zone = call.cloud, call.maybe(Zone, "zoneid")
+    if not call.is_root_admin and cloud.configuration.flag("disable.extraction"):
+        raise PermissionDenied("Extraction could not be completed.")
+    snapshot = _snapshot(call, "Unable to find active snapshot.")
+    check_access(cloud, call.account, snapshot)
+    if not any(zone in (None, store.zone) for store in cloud.store.table(ImageStore)):
+        raise InvalidParameterValue("Extraction could not be completed")
+    if snapshot.state != "BackedUp" or zone not in (None, snapshot.zone, *snapshot.more_zones):
+        raise InvalidParameterValue(
+            f"Snapshot [{snapshot.id}] not found in any secondary storage. The snapshot may be on primary storage, where it "
+            "cannot be downloaded."
+        )
+    snapshot.extract_url = snapshot.extract_url or f"http://127.0.0.1/userdata/{new_uuid()}.vhd"
+    return {
+        "snapshot": {
+            "id": snapshot.id,
+            "name": snapshot.name,
+            "accountid": snapshot.account.id,
+            "state": "DOWNLOAD_URL_CREATED",
+            "created": when(cloud.clock.datetime()),
+            "url": snapshot.extract_url,
+            **({"zoneid": zone.id, "zonename": zone.name} if zone is not None else {}),
+        }
+    }
 
 
 SPEC = ListSpec(
     Snapshot,
     scope=Scope.OWNER,
-    newest_first=True,
     filters={
         "volumeid": lambda row, volume, _call: row.volume is volume,
         "snapshottype": lambda row, value, _call: _of_type(row, value),
-        "intervaltype": lambda row, value, _call: row.type.lower() == value.lower(),
+        "intervaltype": lambda row, value, call: _of_interval(row, value, call),
         "zoneid": lambda row, zone, _call: row.zone is zone or zone in row.more_zones,
-        "name": lambda row, value, _call: value.lower() in row.name.lower(),
         "showunique": lambda _row, _value, _call: True,
         "locationtype": lambda _row, _value, _call: True,
         "storageid": lambda row, value, _call: row.volume.pool is value,
     },
 )
+
+
+def _of_interval(snapshot: Snapshot, wanted: str, call: Call) -> bool:
+    # The interval's type counts only for one volume, and where no type is asked for.
+    if "volumeid" not in call or "snapshottype" in call:
+        return True
+    if wanted.upper() not in TYPES:
+        raise InvalidParameterValue(f"Unsupported snapshot interval type {wanted}")
+    return snapshot.type == wanted.upper()
 
 
 def _of_type(snapshot: Snapshot, wanted: str) -> bool:
@@ -203,9 +345,18 @@ def list_snapshots(call: Call) -> Answer:
         check_access(call.cloud, call.account, volume)
     if "id" in call and call.get("ids"):
         raise InvalidParameterValue("Specify either id or ids but not both parameters")
+    if call.get("showunique") is False and call.get("locationtype", LOCATIONS[0]).strip().upper() not in LOCATIONS:
+        raise InvalidParameterValue(f"Invalid locationtype specified, {call['locationtype']}")
     scope = scoping(call)
     rows = [row for row in call.cloud.store.table(Snapshot) if scope.admits(row.account)]
-    return listing.page(call, listing.filtered(call, SPEC, rows))
+    tags = call.params.pop("tags", None)
+    chosen: list[Any] = listing.filtered(call, SPEC, rows)
+    call.params["tags"] = tags
+    wanted = call.map("tags")
+    if wanted:
+        chosen = [row for row in chosen if any(row.tags.get(key) == value for key, value in wanted.items())]
+    # Its order is that of texts: a snapshot's number, and its store's.
+    return listing.page(call, sorted(chosen, key=lambda row: f"{row.number}_"))
 
 
 @family.view(SnapshotPolicy)
@@ -228,11 +379,8 @@ def policy_view(policy: SnapshotPolicy, _call: Call) -> dict[str, Any]:
 
 @family.command("createSnapshotPolicy")
 def create_policy(call: Call) -> Answer:
-    cloud, volume, schedule, most = call.cloud, call.params["volumeid"], call["schedule"], call["maxsnaps"]
-    if not isinstance(volume, Volume) or volume not in cloud.store:
-        raise InvalidParameterValue(
-            f"Failed to create snapshot policy, unable to find a volume with id {getattr(volume, 'number', volume)}"
-        )
+    cloud, volume, schedule, most = call.cloud, call.one(Volume, "volumeid"), call["schedule"], call["maxsnaps"]
+    check_owner_active(volume)
     check_access(cloud, call.account, volume)
     display = call.flag("fordisplay", True)
     if display:
@@ -240,21 +388,21 @@ def create_policy(call: Call) -> Answer:
     interval = call["intervaltype"].upper()
     if interval not in INTERVALS:
         raise InvalidParameterValue(f"Unsupported interval type {call['intervaltype']}")
-    zone = _timezone(call["timezone"])
+    zone_name, zone = zone_named(call["timezone"])
     try:
         next_run(interval, schedule, zone, cloud.clock.datetime())
     except (ValueError, IndexError):
         raise InvalidParameterValue(
-            f"{volumes.describe(volume)} has an invalid schedule [{schedule}] for interval type [{call['intervaltype']}]."
+            f"{volumes.describe_in_full(volume)} has an invalid schedule [{schedule}] for interval type [{call['intervaltype']}]."
         ) from None
     if most <= 0:
         raise InvalidParameterValue(
-            f"maxSnaps [{most}] for volume {volumes.describe(volume)} should be greater than 0."
+            f"maxSnaps [{most}] for volume {volumes.describe_in_full(volume)} should be greater than 0."
         )
     limit = int(cloud.configuration.number(f"snapshot.max.{interval.lower()}", default=8))
     if most > limit:
         raise InvalidParameterValue(
-            f"maxSnaps [{most}] for volume {volumes.describe(volume)} exceeds limit [{limit}] for interval type "
+            f"maxSnaps [{most}] for volume {volumes.describe_in_full(volume)} exceeds limit [{limit}] for interval type "
             f"[{call['intervaltype']}]."
         )
     owner = volume.account
@@ -263,6 +411,8 @@ def create_policy(call: Call) -> Answer:
         if any(each != -1 and most > each for each in limits):
             level = "domain/project" if owner.project is not None else "domain/account"
             raise InvalidParameterValue(f"Max number of snapshots shouldn't exceed the {level} level snapshot limit")
+    zones = call.many(Zone, "zoneids")
+    check_copy_zones(call, volume, zones)
     policy = cloud.store.table(SnapshotPolicy).first(volume=volume, interval=interval)
     if policy is None:
         policy = cloud.store.add(
@@ -270,24 +420,17 @@ def create_policy(call: Call) -> Answer:
                 account=owner,
                 volume=volume,
                 schedule=schedule,
-                timezone=call["timezone"],
+                timezone=zone_name,
                 interval=interval,
                 max_snaps=most,
                 display=display,
             )
         )
-    policy.schedule, policy.timezone, policy.max_snaps, policy.display = schedule, call["timezone"], most, display
-    policy.more_zones = call.many(Zone, "zoneids")
-    policy.tags |= call.map("tags")
+    policy.schedule, policy.timezone, policy.max_snaps, policy.display = schedule, zone_name, most, display
+    policy.more_zones = zones or policy.more_zones
+    policy.tags = call.map("tags")
     schedule_next(cloud, policy)
     return policy
-
-
-def _timezone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return timezone.utc  # As Java's TimeZone.getTimeZone: what it does not know is GMT.
 
 
 def next_run(interval: str, schedule: str, zone: tzinfo, after: datetime) -> datetime:
@@ -320,10 +463,11 @@ def next_run(interval: str, schedule: str, zone: tzinfo, after: datetime) -> dat
 
 def schedule_next(cloud: Cloud, policy: SnapshotPolicy) -> None:
     """Have a policy's next snapshot taken when it is due."""
-    due = next_run(policy.interval, policy.schedule, _timezone(policy.timezone), cloud.clock.datetime())
+    due = next_run(policy.interval, policy.schedule, zone_named(policy.timezone)[1], cloud.clock.datetime())
     cloud.clock.call_at(due.timestamp(), take_scheduled, cloud, policy, policy.schedule)
 
 
+@timed
 def take_scheduled(cloud: Cloud, policy: SnapshotPolicy, schedule: str) -> None:
     """Take a policy's snapshot, and delete its oldest beyond the number that it keeps."""
     if policy not in cloud.store or policy.schedule != schedule:
@@ -344,6 +488,7 @@ def update_policy(call: Call) -> Answer:
     policy = call.one(SnapshotPolicy)
     check_access(call.cloud, call.account, policy.volume)
     policy.display = call.flag("fordisplay", policy.display)
+    rename(call, policy)
     return policy
 
 
@@ -351,7 +496,11 @@ def update_policy(call: Call) -> Answer:
 def delete_policies(call: Call) -> Answer:
     if "id" not in call and not call.get("ids"):
         raise InvalidParameterValue("No policy id (or list of ids) specified.")
-    policies = call.many(SnapshotPolicy, "ids") or [call.one(SnapshotPolicy)]
+    policies: list[SnapshotPolicy] = []
+    for given in call.get("ids") or [call.get("id")]:
+        if not isinstance(given, SnapshotPolicy) or given not in call.cloud.store:
+            raise InvalidParameterValue(f"Policy id given: {getattr(given, 'number', given)} does not exist")
+        policies.append(given)
     for policy in policies:
         check_access(call.cloud, call.account, policy.volume)
     for policy in policies:
@@ -361,19 +510,20 @@ def delete_policies(call: Call) -> Answer:
 
 @family.command("listSnapshotPolicies")
 def list_policies(call: Call) -> Answer:
-    rows = call.cloud.store.table(SnapshotPolicy).where()
-    volume, policy = call.maybe(Volume, "volumeid"), call.maybe(SnapshotPolicy, "id")
-    for resource in (volume, policy.volume if policy else None):
-        if resource is not None:
+    volume, policy, keyword = call.get("volumeid"), call.get("id"), call.get("keyword", "").lower()
+    for resource in (volume, policy):
+        if isinstance(resource, Volume | SnapshotPolicy) and resource in call.cloud.store:
             check_access(call.cloud, call.account, resource)
-    if volume is not None:
-        rows = [row for row in rows if row.volume is volume]
-    if policy is not None:
-        rows = [row for row in rows if row is policy]
-    if "fordisplay" in call:
-        rows = [row for row in rows if row.display is call["fordisplay"]]
     scope = scoping(call)
-    return listing.page(call, [row for row in rows if scope.admits(row.account)])
+    rows = [
+        row
+        for row in call.cloud.store.table(SnapshotPolicy)
+        if volume in (None, row.volume)
+        and policy in (None, row)
+        and keyword in row.volume.name.lower()
+        and scope.admits(row.account)
+    ]
+    return listing.page(call, rows[::-1])
 
 
 @family.on_account_removal

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 family = Family("SSH keys")
 family.listing("listSSHKeyPairs", SshKeyPair, scope=Scope.OWNER, keyword=("name", "fingerprint"), newest_first=True)
+# ListSSHKeyPairsCmd names its rows otherwise than the commands that make one.
+family.object_names["listSSHKeyPairs"] = "sshkeypair"
 
 KEY_TYPES = ("ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEY_BYTES = 279

@@ -11,10 +11,14 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
     InternalError,
     InvalidParameterValue,
+    ParameterError,
     PermissionDenied,
     ResourceUnavailable,
+    as_internal_errors,
 )
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.capacity_reports import pool_allocated
+from cs_matrix_pytest.simulator.families.hosts import check_scripts_allowed
 from cs_matrix_pytest.simulator.hypervisors import api_name
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, HypervisorCapabilities, Pod, StoragePool, Zone
@@ -22,6 +26,7 @@ from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.urls import parts_of
 from cs_matrix_pytest.simulator.views import when
 
@@ -49,6 +54,7 @@ POOL_TYPES = {
 """Pool type by URL scheme."""
 ZONE_WIDE = ("KVM", "VMware", "Hyperv", "LXC", "Any", "Simulator", "Custom", "External")
 """Hypervisors that can have storage of a whole zone."""
+WITH_MOUNT_OPTIONS = ("KVM", "Simulator")
 SCOPES = ("CLUSTER", "ZONE", "HOST")
 
 
@@ -82,7 +88,7 @@ def pool_view(pool: StoragePool, call: Call) -> dict[str, Any]:
         "managed": pool.managed,
         "storageaccessgroups": ",".join(pool.storage_access_groups) or None,
         "details": dict(pool.details) if pool.details or name.startswith("listStoragePools") else None,
-        "hasannotations": False,
+        "hasannotations": has_annotations(pool, call),
     }
     if name not in ("createStoragePool", "findStoragePoolsForMigration"):
         shown |= {"capacityiops": pool.capacity_iops or 1000000, "usediops": 500000}
@@ -110,9 +116,11 @@ def split_url(url: str) -> SplitResult:
 
 
 @family.command("createStoragePool")
+@as_internal_errors()
 def create_storage_pool(call: Call) -> Answer:
-    cloud, zone = call.cloud, call.one(Zone, "zoneid")
-    cluster, pod, parts = call.maybe(Cluster, "clusterid"), call.maybe(Pod, "podid"), split_url(call["url"])
+    check_scripts_allowed(call, "istagarule", wanted=call.flag("istagarule"))
+    cloud, parts = call.cloud, split_url(call["url"])
+    cluster, pod = call.maybe(Cluster, "clusterid"), call.maybe(Pod, "podid")
     local = parts.scheme == "file"
     scope = (call.get("scope") or ("HOST" if local else "CLUSTER")).upper()
     if scope not in SCOPES:
@@ -123,8 +131,11 @@ def create_storage_pool(call: Call) -> Answer:
         hypervisor, cluster, pod = _zone_wide_hypervisor(call), None, None
     else:
         hypervisor = cluster.hypervisor if cluster else cloud.hypervisor
+    if "nfsmountopts" in call.map("details"):
+        _check_mount_options(hypervisor, parts.scheme)
+    zone = call.one(Zone, "zoneid", missing="unable to find zone by id {}")
     if local and not zone.local_storage_enabled:
-        raise InvalidParameterValue(f"Local storage is not enabled for zone: {zone.name}")
+        raise InvalidParameterValue(f"Local storage is not enabled for zone: {described(zone)}")
     if cluster is not None and pod is None:
         raise InternalError("Failed to add data store: Cluster id requires pod id")
     if not any(_attachable(host, zone, cluster, hypervisor) for host in cloud.store.table(Host)):
@@ -169,6 +180,13 @@ def create_storage_pool(call: Call) -> Answer:
     return pool
 
 
+def _check_mount_options(hypervisor: str, scheme: str) -> None:
+    if hypervisor not in WITH_MOUNT_OPTIONS:
+        raise InvalidParameterValue(f"NFS options can not be set for the hypervisor type {hypervisor}")
+    if scheme != "nfs":
+        raise InvalidParameterValue("NFS options can only be set on pool type NetworkFilesystem")
+
+
 def _zone_wide_hypervisor(call: Call) -> str:
     if "hypervisor" not in call:
         raise InvalidParameterValue(
@@ -208,9 +226,15 @@ def add_local_storage(cloud: Cloud, host: Host) -> None:
 
 @family.command("updateStoragePool")
 def update_storage_pool(call: Call) -> Answer:
-    pool = call.one(StoragePool)
-    if "enabled" in call:
-        _enable(pool, call["enabled"])
+    check_scripts_allowed(call, "istagarule", wanted=call.flag("istagarule"))
+    pool = call.one(StoragePool, missing="Unable to find storage pool with ID: {}", error=ParameterError)
+    if "nfsmountopts" in call.map("details"):
+        if pool.hypervisor not in WITH_MOUNT_OPTIONS:
+            raise InvalidParameterValue("NFS options can only be set for the hypervisor type KVM")
+        if pool.type != "NetworkFilesystem":
+            raise InvalidParameterValue("NFS options can only be set on pool type NetworkFilesystem")
+        if pool.state != "Maintenance":
+            raise InvalidParameterValue("The storage pool should be in maintenance mode to edit nfs options")
     pool.name = (call.get("name") or "").strip() or pool.name
     if "tags" in call:
         pool.storage_tags = [tag for tag in call["tags"] if tag]
@@ -218,18 +242,18 @@ def update_storage_pool(call: Call) -> Answer:
     pool.capacity = call.get("capacitybytes", pool.capacity)
     pool.capacity_iops = call.get("capacityiops", pool.capacity_iops)
     pool.details.update(call.map("details"))
+    if "enabled" in call:
+        _enable(pool, call["enabled"])
     return pool
 
 
 def _enable(pool: StoragePool, wanted: bool) -> None:
-    following = {("Up", False): "Disabled", ("Disabled", True): "Up", ("Up", True): "Up"}.get((pool.state, wanted))
-    if following is None:
-        verb, state = ("enabled", "Disabled") if wanted else ("disabled", "Up")
+    before, after, verb = ("Disabled", "Up", "enabled") if wanted else ("Up", "Disabled", "disabled")
+    if pool.state != before:
         raise InvalidParameterValue(
-            f"Failed to update storage pool: {pool.name} is in state {pool.state}, "
-            f"only a pool in {state} state can be {verb}"
+            f"Primary storage {described(pool)} cannot be {verb}. Storage pool state : {pool.state}"
         )
-    pool.state = following
+    pool.state = after
 
 
 def volumes_on(cloud: Cloud, pool: StoragePool) -> list[Volume]:
@@ -239,16 +263,16 @@ def volumes_on(cloud: Cloud, pool: StoragePool) -> list[Volume]:
 
 @family.command("deleteStoragePool")
 def delete_storage_pool(call: Call) -> Answer:
-    pool, cloud = call.one(StoragePool), call.cloud
+    pool, cloud = call.one(StoragePool, missing="Unable to find pool by id {}"), call.cloud
     if pool.state != "Maintenance":
         raise InvalidParameterValue(
-            f"Unable to delete storage due to it is not in Maintenance state, pool: {pool.name}"
+            f"Unable to delete storage due to it is not in Maintenance state, pool: {described(pool)}"
         )
     volumes = volumes_on(cloud, pool)
     destroyed = [volume for volume in volumes if volume.state in ("Destroy", "Expunged")]
     if len(volumes) > (len(destroyed) if call.flag("forced") else 0):
         raise InternalError(
-            f"Cannot delete pool {pool.name} as there are non-destroyed volumes associated to this pool."
+            f"Cannot delete pool {described(pool)} as there are non-destroyed volumes associated to this pool."
         )
     for volume in destroyed:
         cloud.store.remove(volume)
@@ -258,10 +282,11 @@ def delete_storage_pool(call: Call) -> Answer:
 
 @family.command("enableStorageMaintenance")
 def enable_maintenance(call: Call) -> Answer:
-    pool, cloud = call.one(StoragePool), call.cloud
+    lost = "Unable to obtain lock on the storage pool record in preparePrimaryStorageForMaintenance()"
+    pool, cloud = call.one(StoragePool, missing=lost), call.cloud
     if pool.state not in ("Up", "ErrorInMaintenance"):
         raise InvalidParameterValue(
-            f"Primary storage {pool.name} is not ready for migration, as the status is:{pool.state}"
+            f"Primary storage {described(pool)} is not ready for migration, as the status is:{pool.state}"
         )
     from cs_matrix_pytest.simulator.families.system_vms import restart_elsewhere
 
@@ -276,10 +301,11 @@ def enable_maintenance(call: Call) -> Answer:
 
 @family.command("cancelStorageMaintenance")
 def cancel_maintenance(call: Call) -> Answer:
-    pool = call.one(StoragePool)
+    lost = "Unable to obtain lock on the storage pool in cancelPrimaryStorageForMaintenance()"
+    pool = call.one(StoragePool, missing=lost)
     if pool.state in ("Up", "PrepareForMaintenance"):
         raise ResourceUnavailable(
-            f"Primary storage {pool.name} is not ready to complete migration, as the status is:{pool.state}"
+            f"Primary storage {described(pool)} is not ready to complete migration, as the status is:{pool.state}"
         )
     pool.state = "Up"
     return pool
@@ -287,7 +313,17 @@ def cancel_maintenance(call: Call) -> Answer:
 
 @family.command("syncStoragePool")
 def sync_storage_pool(call: Call) -> Answer:
-    return call.one(StoragePool)
+    lost = "Unable to find the storage pool with id {} record while syncing storage pool with management server"
+    pool = call.one(StoragePool, missing=lost)
+    if pool.type != "DatastoreCluster":
+        raise InvalidParameterValue(
+            "SyncStoragePool API is currently supported only for storage type of datastore cluster"
+        )
+    if pool.state != "Up":
+        raise InvalidParameterValue(
+            f"Primary storage {described(pool)} is not ready for syncing, as the status is {pool.state}"
+        )
+    return pool
 
 
 POOL_STATES = (

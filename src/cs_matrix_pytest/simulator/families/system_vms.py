@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.capacity_reports import allocated_on
 from cs_matrix_pytest.simulator.families.ip_ranges import free_system_address
 from cs_matrix_pytest.simulator.families.pods import free_address
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("system_vms")
+
+for _command in ("startSystemVm", "stopSystemVm", "rebootSystemVm", "destroySystemVm"):
+    family.must_name(_command, "id", SystemVm, "Unable to find a system vm of specified instanceId")
 
 REPLACED_AFTER = 1.0
 """How soon after a zone can have its system VMs they run."""
@@ -69,6 +74,7 @@ def _missing(cloud: Cloud, zone: Zone) -> list[Kind]:
     return [kind for kind in KINDS if kind.type not in present]
 
 
+@timed
 def start_system_vms(cloud: Cloud, zone: Zone) -> None:
     """Start the system VMs that a zone has not got; nothing happens where it cannot have them yet."""
     if zone not in cloud.store or zone.allocation_state != "Enabled":
@@ -200,7 +206,7 @@ def system_vm_view(vm: SystemVm, call: Call) -> dict[str, Any]:
         "serviceofferingid": offering.id if offering else None,
         "serviceofferingname": offering.name if offering else None,
         "arch": template.arch if template else "x86_64",
-        "hasannotations": False,
+        "hasannotations": has_annotations(vm, call),
     }
 
 
@@ -287,12 +293,21 @@ def destroy(cloud: Cloud, vm: SystemVm) -> None:
 
 @family.command("migrateSystemVm")
 def migrate_system_vm(call: Call) -> Answer:
-    vm, cloud = call.one(SystemVm, "virtualmachineid"), call.cloud
-    host, pool = call.maybe(Host, "hostid"), call.maybe(StoragePool, "storageid")
-    if host is None and pool is None and not call.flag("autoselect", True):
-        raise InvalidParameterValue("Either hostId or storageId must be specified")
-    if host is not None and pool is not None:
+    cloud = call.cloud
+    if "hostid" in call and "storageid" in call:
         raise InvalidParameterValue("Only one of hostId and storageId can be specified")
+    pool = call.maybe(StoragePool, "storageid", missing="Unable to find the storage pool to migrate the Instance")
+    host = call.maybe(Host, "hostid", missing="Unable to find the host to migrate the Instance, host id={}")
+    if host is not None and not host.is_routing:
+        raise InvalidParameterValue(
+            f"The specified host({host.name}) is not suitable to migrate the Instance, please specify another one"
+        )
+    if host is None and pool is None and not call.flag("autoselect", True):
+        raise InvalidParameterValue(
+            "Please specify a host or storage as destination, or pass 'autoselect=true' to automatically select a "
+            "destination host which do not require storage migration"
+        )
+    vm = call.one(SystemVm, "virtualmachineid", missing="Unable to find the VM by id={}")
     if pool is not None:
         if vm.state != "Stopped":
             raise InvalidParameterValue(f"VM is not Stopped, unable to migrate the vm {vm.name}")

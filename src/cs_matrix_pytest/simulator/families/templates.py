@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import check_access, check_owner, named_account, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError, PermissionDenied
+from cs_matrix_pytest.simulator.families import volumes
 from cs_matrix_pytest.simulator.families.extensions import named_extension
 from cs_matrix_pytest.simulator.families.images import (
     DOWNLOADED_SIZE,
@@ -30,11 +31,12 @@ from cs_matrix_pytest.simulator.families.images import (
     update_permissions,
     updated_fields,
     users_of,
+    vnf_fields,
     zones_of,
 )
 from cs_matrix_pytest.simulator.families.os_types import os_type_named
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType
-from cs_matrix_pytest.simulator.models.images import ImageCopy, OsType, Template
+from cs_matrix_pytest.simulator.models.images import ImageCopy, OsType, Template, VnfNic
 from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, Zone
 from cs_matrix_pytest.simulator.models.storage import Snapshot, Volume
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
@@ -275,6 +277,7 @@ def template_fields(template: Template, copy: ImageCopy | None, call: Call) -> d
         "childtemplates": [] if template.hypervisor == "VMware" else None,
         "extensionid": template.extension.id if template.extension else None,
         "extensionname": getattr(template.extension, "name", None),
+        **vnf_fields(template),
     }
 
 
@@ -290,7 +293,12 @@ def _per_zone(call: Call, template: Template) -> Listing:
 
 @family.command("registerTemplate")
 def register_template(call: Call) -> Answer:
-    _check_registration(call)
+    check_registration(call)
+    return register(call)
+
+
+def register(call: Call, *, vnf_nics: Sequence[VnfNic] = (), vnf_details: Mapping[str, str] | None = None) -> Listing:
+    """Make the template that a checked request describes; it is downloaded at once."""
     if "templatetag" in call and not call.is_root_admin:
         raise PermissionDenied("Parameter templatetag can only be specified by a Root Admin, permission denied")
     if "isrouting" in call and not call.is_root_admin:
@@ -302,9 +310,19 @@ def register_template(call: Call) -> Answer:
     template_type = template_type_of(call, "register Template with", for_all_zones(call)) or "USER"
     format = format_of(call["format"])
     check_new_image(call, owner, format)
-    direct, cross_zones = call.flag("directdownload"), for_all_zones(call)
+    copies = copies_in(call, zones_of(call), direct=call.flag("directdownload"))
+    template = new_template(call, owner, hypervisor, format, template_type, copies)
+    template.size = template.physical_size = DOWNLOADED_SIZE
+    template.vnf_nics, template.vnf_details = list(vnf_nics), dict(vnf_details or {})
+    return _per_zone(call, template)
+
+
+def new_template(
+    call: Call, owner: Account, hypervisor: str, format: str, template_type: str, copies: list[ImageCopy]
+) -> Template:
+    """A template as the parameters of its registration say, with nothing in it yet."""
     os_type = call.maybe(OsType, "ostypeid") or os_type_named(call.cloud, "Other (64-bit)")
-    template = call.cloud.store.add(
+    return call.cloud.store.add(
         Template(
             account=owner,
             name=call["name"],
@@ -312,8 +330,8 @@ def register_template(call: Call) -> Answer:
             format=format,
             hypervisor=hypervisor,
             os_type=os_type,
-            copies=copies_in(call, zones_of(call), direct=direct),
-            cross_zones=cross_zones,
+            copies=copies,
+            cross_zones=for_all_zones(call),
             is_public=call.flag("ispublic"),
             is_featured=call.flag("isfeatured") and owner.is_root_admin,
             is_extractable=call.flag("isextractable"),
@@ -324,22 +342,21 @@ def register_template(call: Call) -> Answer:
             bits=call.get("bits", 64),
             template_type=template_type,
             template_tag=call.get("templatetag"),
-            size=DOWNLOADED_SIZE,
-            physical_size=DOWNLOADED_SIZE,
-            url=call["url"],
+            size=0,
+            url=call.get("url"),
             checksum=call.get("checksum"),
             arch=call.get("arch", "x86_64"),
-            direct_download=direct,
+            direct_download=call.flag("directdownload"),
             deploy_as_is=call.flag("deployasis") and hypervisor == "VMware",
             for_cks=call.flag("forcks"),
             details=call.map("details") | call.map("externaldetails"),
             extension=named_extension(call),
         )
     )
-    return _per_zone(call, template)
 
 
-def _check_registration(call: Call) -> None:
+def check_registration(call: Call) -> None:
+    """Raise ParameterError for zones, hypervisor and OS that do not go together."""
     if "zoneid" in call and call.get("zoneids"):
         raise ParameterError("Both zoneid and zoneids cannot be specified at the same time")
     if "zoneid" not in call and not call.get("zoneids"):
@@ -458,24 +475,25 @@ def _disk_of(call: Call) -> tuple[Volume, Snapshot | None]:
             f"({call['snapshotid'].number})"
         )
     if "snapshotid" in call:
-        snapshot = call.one(Snapshot, "snapshotid")
+        snapshot = call.one(Snapshot, "snapshotid", missing=f"{FROM_DISK}unable to find Snapshot {{}}")
         check_access(call.cloud, call.account, snapshot)
         if snapshot.state != "BackedUp":
             raise InvalidParameterValue(
-                f'Snapshot {{"id":{snapshot.number},"name":"{snapshot.name}","uuid":"{snapshot.id}"}} is not in BackedUp '
-                "state yet and can't be used for Template creation"
+                f"Snapshot {volumes.describe_snapshot(snapshot)} is not in BackedUp state yet and can't be used for Template "
+                "creation"
             )
         return snapshot.volume, snapshot
-    volume = call.one(Volume, "volumeid")
+    volume = call.one(Volume, "volumeid", missing=f"{FROM_DISK}unable to find volume {{}}")
     check_access(call.cloud, call.account, volume)
     if volume.vm is not None and volume.vm.state not in ("Stopped", "Destroyed", "Error"):
         raise InternalError(
-            f'Unable to create private Template for volume: Volume {{"id":{volume.number},"instanceId":{volume.vm.number},'
-            f'"name":"{volume.name}","uuid":"{volume.id}","volumeType":"{volume.type.replace("DISK", "")}"}}; volume is '
-            "attached to a non-stopped Instance, please stop the Instance first"
+            f"Unable to create private Template for volume: {volumes.describe_in_full(volume)}; volume is attached to a "
+            "non-stopped Instance, please stop the Instance first"
         )
     if _hypervisor_of(call, volume) == "LXC":
-        raise InvalidParameterValue(f"Template creation is not supported for LXC volume: {volume.name}")
+        raise InvalidParameterValue(
+            f"Template creation is not supported for LXC volume: {volumes.describe_in_full(volume)}"
+        )
     return volume, None
 
 
@@ -500,8 +518,8 @@ def update_template(call: Call) -> Answer:
     return {"template": shown(call, updated_fields(template, call))}
 
 
-def _template(call: Call, refusal: str) -> Template:
-    template = call.one(Template)
+def _template(call: Call, refusal: str, missing: str = "Unable to find Template/ISO with specified id") -> Template:
+    template = call.one(Template, missing=missing)
     if template.is_iso:
         raise InvalidParameterValue(refusal)
     return template
@@ -509,7 +527,7 @@ def _template(call: Call, refusal: str) -> Template:
 
 @family.command("copyTemplate")
 def copy_template(call: Call) -> Answer:
-    template = call.one(Template)
+    template = call.one(Template, missing="Unable to find Template with id")
     add_copies(call, template)
     targets = call.many(Zone, "destzoneids") or [call.one(Zone, "destzoneid")]
     return {"template": shown(call, template_fields(template, template.copy_in(targets[0]), call))}
@@ -517,7 +535,7 @@ def copy_template(call: Call) -> Answer:
 
 @family.command("deleteTemplate")
 def delete_template(call: Call) -> Answer:
-    template = call.one(Template)
+    template = call.one(Template, missing="Unable to find Template with id {}")
     users = users_of(call, template)
     if users and not call.flag("forced"):
         text = f"Unable to delete template [{describe_image(template)}] because there are [{len(users)}] VM instances using it."
@@ -547,15 +565,23 @@ def extract_template(call: Call) -> Answer:
 
 @family.command("prepareTemplate")
 def prepare_template(call: Call) -> Answer:
-    return _per_zone(call, call.one(Template, "templateid"))
+    template = call.one(Template, "templateid", missing="Unable to find Template ID={}")
+    check_access(call.cloud, call.account, template, "OperateEntry")
+    return _per_zone(call, template)
 
 
 @family.command("updateTemplatePermissions")
 def update_template_permissions(call: Call) -> Answer:
-    update_permissions(call, _template(call, "Please provide a valid Template"), "template")
+    update_permissions(
+        call, _template(call, "Please provide a valid Template", "unable to find  with id {}"), "template"
+    )
     return Success()
 
 
 @family.command("listTemplatePermissions")
 def list_template_permissions(call: Call) -> Answer:
-    return {"templatepermission": permission_fields(call, _template(call, "Please provide a valid Template"))}
+    return {
+        "templatepermission": permission_fields(
+            call, _template(call, "Please provide a valid Template", "unable to find template with id {}")
+        )
+    }

@@ -319,15 +319,23 @@ class UsageMeter:
 
     def look(self, at: Iterable[Resource] | None = None) -> None:
         """Write the events of what has changed, of everything, or of some resources and whatever is new or gone."""
-        some = None if at is None else list(at)
+        found = self._found(None if at is None else list(at))
+        for type, account, fields in sorted(found, key=lambda event: RANKS.get(event[0], len(RANKS))):
+            if account is not self._cloud.system_account:
+                self._cloud.store.add(UsageEvent(account=account, type=type, **fields))
+
+    def resume(self) -> None:
+        """Know what there is in a state that was loaded: its events were written before."""
+        self._found(None)
+
+    def _found(self, some: list[Resource] | None) -> list[tuple[str, Account, Fields]]:
+        """The events of what has changed, of everything or of some resources."""
         found: list[tuple[str, Account, Fields]] = []
         changed = {kind: self._changed(kind, some) for kind in KINDS}
         for meter, known in zip(METERS, self._open, strict=True):
             for row in changed[meter.kind]:
                 found += _compare(meter, row, known, row in self._cloud.store)
-        for type, account, fields in sorted(found, key=lambda event: RANKS.get(event[0], len(RANKS))):
-            if account is not self._cloud.system_account:
-                self._cloud.store.add(UsageEvent(account=account, type=type, **fields))
+        return found
 
     def _changed(self, kind: type[Owned], some: list[Resource] | None) -> list[Owned]:
         """The resources of a class to look at, oldest first."""

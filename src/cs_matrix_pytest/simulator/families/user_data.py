@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 from cs_matrix_pytest.simulator.access import check_access, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.images import shown, updated_fields
+from cs_matrix_pytest.simulator.families.user_data_texts import checked_user_data
 from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Iso, Template
@@ -22,8 +21,29 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("user data")
-family.listing("listUserData", UserData, scope=Scope.OWNER, newest_first=True)
+family.listing(
+    "listUserData",
+    UserData,
+    scope=Scope.OWNER,
+    newest_first=True,
+    rows=lambda call: call.cloud.store.table(UserData).where(for_cni=False),
+)
 
+METADATA_FILES = (
+    "service-offering",
+    "availability-zone",
+    "local-hostname",
+    "local-ipv4",
+    "public-hostname",
+    "public-ipv4",
+    "instance-id",
+    "vm-id",
+    "public-keys",
+    "cloud-identifier",
+    "cloud-name",
+    "hypervisor-host-name",
+)
+"""What virtual routers tell guests of themselves by these names."""
 POLICIES = ("ALLOWOVERRIDE", "APPEND", "DENYOVERRIDE")
 
 
@@ -47,25 +67,24 @@ def register_user_data(call: Call) -> Answer:
     same = rows.first(account=owner, text=call["userdata"])
     if same is not None:
         raise InvalidParameterValue(f"Userdata {same.name} with same content already exists for this account.")
-    data = call.cloud.store.add(
-        UserData(account=owner, name=name, text=encoded(call["userdata"]), params=call.get("params"))
-    )
+    reserved = [each for each in call.get("params", "").split(",") if each in METADATA_FILES]
+    if reserved:
+        raise InvalidParameterValue(
+            f"Params passed here have a few virtual router metadata file names [{', '.join(reserved)}]"
+        )
+    text = checked_user_data(call.cloud, call["userdata"]) or ""
+    data = call.cloud.store.add(UserData(account=owner, name=name, text=text, params=call.get("params")))
     # The command declares a mere success, so its answer is not the view's.
     return {"userdata": {name: value for name, value in user_data_view(data, call).items() if value is not None}}
 
 
-def encoded(text: str) -> str:
-    """User data as it is kept: base64 with its padding."""
-    text = unquote_plus(text) if "%" in text else text
-    try:
-        return base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
-    except ValueError:
-        raise InvalidParameterValue("User data is not base64 encoded.") from None
-
-
 @family.command("deleteUserData")
 def delete_user_data(call: Call) -> Answer:
-    data = call.one(UserData)
+    owner = owner_of_new(call)
+    data = call.one(
+        UserData,
+        missing=f"A UserData with id '{{}}' does not exist for account {owner.name} in specified domain id",
+    )
     check_access(call.cloud, call.account, data)
     store = call.cloud.store
     if any(image.user_data is data for kind in (Template, Iso) for image in store.table(kind)):
@@ -78,18 +97,27 @@ def delete_user_data(call: Call) -> Answer:
 
 @family.command("linkUserDataToTemplate")
 def link_user_data(call: Call) -> Answer:
+    try:
+        image = _link(call)
+    except ApiError as error:
+        raise InternalError(f"Failed to link userdata to Template, due to: {error.text}") from error
+    return {"template": shown(call, updated_fields(image, call))}
+
+
+def _link(call: Call) -> Template:
+    policy = call.get("userdatapolicy", "").upper() or POLICIES[0]
+    if policy not in POLICIES:
+        raise ApiError(f"No enum constant com.cloud.user.UserData.UserDataOverridePolicy.{policy}")
     if "templateid" in call and "isoid" in call:
         raise InvalidParameterValue("Both Template ID and ISO ID are passed, API accepts only one")
     if "templateid" not in call and "isoid" not in call:
         raise InvalidParameterValue("At least one of Template ID or ISO ID needs to be passed")
-    image = call.one(Template, "templateid" if "templateid" in call else "isoid")
+    given = "templateid" if "templateid" in call else "isoid"
+    image = call.one(Template, given, missing="Unable to find Template/ISO with ID {}")
     check_access(call.cloud, call.account, image, "OperateEntry")
-    policy = call.get("userdatapolicy", POLICIES[0]).upper()
-    if policy not in POLICIES:
-        raise InvalidParameterValue(f"Invalid userdatapolicy: {policy}")
     image.user_data = call.maybe(UserData, "userdataid")
     image.user_data_policy = policy if image.user_data is not None else None
-    return {"template": shown(call, updated_fields(image, call))}
+    return image
 
 
 @family.on_account_removal

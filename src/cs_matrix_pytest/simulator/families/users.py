@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.access import (
@@ -26,7 +27,8 @@ from cs_matrix_pytest.simulator.errors import (
     ParameterError,
     PermissionDenied,
 )
-from cs_matrix_pytest.simulator.families.roles import imported_rule
+from cs_matrix_pytest.simulator.families.password_policy import check_password
+from cs_matrix_pytest.simulator.families.roles import check_rule, is_allow
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import (
     Account,
@@ -167,8 +169,8 @@ def check_username_is_free(cloud: Cloud, username: str, domain: Domain, taken: s
 
 def new_user(call: Call, account: Account) -> User:
     """The user that a request describes, not yet in the store."""
-    if not call["password"]:
-        raise ParameterError("Empty passwords are not allowed")
+    if call.caller.user is not call.cloud.system_user:
+        check_password(call, call["password"], call["username"], account.domain)
     return User(
         username=call["username"],
         password=call["password"],
@@ -180,10 +182,25 @@ def new_user(call: Call, account: Account) -> User:
     )
 
 
+SOURCES = ("native", "ldap", "saml2", "saml2disabled")
+"""What lists can ask for of where users come from."""
+LONGEST_ID = 40
+"""Characters that the database has for the uuid of anything."""
+
+
+def too_long(column: str) -> InternalError:
+    """What the server answers for a text that is longer than its column."""
+    return InternalError(
+        f"Unable to persist on DB, due to: Data truncation: Data too long for column '{column}' at row 1"
+    )
+
+
 def give_id(call: Call, resource: Resource, parameter: str) -> None:
     """Give a new resource the uuid that the request asks for, if it does."""
     wanted = call.get(parameter)
     if wanted:
+        if len(wanted) > LONGEST_ID:
+            raise too_long("uuid")
         if call.cloud.store.table(type(resource)).get(wanted, removed=True) is not None:
             raise ApiError("Entity already exists ", code=530)
         resource.id = wanted
@@ -218,6 +235,7 @@ def create_user(call: Call) -> Answer:
     _check_not_in_account(cloud, name, account)
     check_may_manage(call, account)
     user = new_user(call, account)
+    user.must_change_password = call.flag("passwordchangerequired") and not call.account.is_normal
     give_id(call, user, "userid")
     cloud.store.add(user)
     return user
@@ -262,7 +280,24 @@ def update_user(call: Call) -> Answer:
     user.timezone = call.get("timezone") or user.timezone
     if call.flag("mandate2fa"):
         user.two_factor = True
+    _update_password_change(call, user)
     return user
+
+
+def _update_password_change(call: Call, user: User) -> None:
+    """Admins may have others choose a new password; one that was given does otherwise away with that."""
+    wanted = call.flag("passwordchangerequired")
+    if wanted and (user.state != "enabled" or user.account.state != "enabled"):
+        raise InternalError(
+            "CloudStack does not support enforcing password change for locked/disabled User or Account."
+        )
+    if wanted and user.source.startswith(("saml2", "ldap")):
+        raise InvalidParameterValue("CloudStack does not support enforcing password change for SAML or LDAP users.")
+    demanded = wanted and user is not call.caller.user
+    if demanded and call.account.type in (AccountType.ADMIN, AccountType.DOMAIN_ADMIN):
+        user.must_change_password = True
+    if call.get("password") and not demanded:
+        user.must_change_password = False
 
 
 def _update_keys(call: Call, user: User) -> None:
@@ -314,6 +349,7 @@ def _update_password(call: Call, user: User) -> None:
             "CloudStack does not support updating passwords for SAML or LDAP users. Please contact your cloud "
             "administrator for assistance."
         )
+    check_password(call, password, user.username, user.account.domain)
     if call.account.type not in (AccountType.ADMIN, AccountType.DOMAIN_ADMIN):
         current = call.get("currentpassword")
         if not current:
@@ -368,6 +404,8 @@ def enable_user(call: Call) -> Answer:
 @family.command("lockUser")
 def lock_user(call: Call) -> Answer:
     user = find_to_lock(call)
+    if user.state == "locked":
+        return user
     if user.state == "disabled":
         raise InternalError(f"Unable to lock user {describe_user(user)}")
     user.state = "locked"
@@ -436,6 +474,10 @@ def list_users(call: Call) -> Answer:
         if wanted is not None and wanted is not call.caller.user:
             raise PermissionDenied("Calling user is not authorized to see the user requested by id")
         wanted = call.caller.user
+    if call.get("usersource", "native").lower() not in SOURCES:
+        raise InvalidParameterValue(
+            f"Invalid user source: {call['usersource']}. Valid values are: native, ldap, saml2 and saml2disabled."
+        )
     scope = scoping(call, by_id=wanted is not None)
     name, kind, state, source, keyword, access = (
         call.get(key) for key in ("username", "accounttype", "state", "usersource", "keyword", "apikeyaccess")
@@ -485,7 +527,7 @@ def register_user_keys(call: Call) -> Answer:
         raise InvalidParameterValue("Keypair cannot be created with expired date, please input a date in the future.")
     if start is not None and end is not None and start >= end:
         raise InvalidParameterValue("Please specify an end date that is after the start date.")
-    rules = [KeyRule(*imported_rule(entry)) for entry in call.entries("rules")]
+    rules = [key_rule(entry) for entry in call.entries("rules")]
     _check_rules(call, user, rules)
     pair = ApiKeyPair(
         user=user,
@@ -499,6 +541,21 @@ def register_user_keys(call: Call) -> Answer:
     )
     user.keys.append(cloud.store.add(pair))
     return pair
+
+
+def key_rule(entry: Mapping[str, str]) -> KeyRule:
+    """One rule of new keys."""
+    rule, permission, description = (entry.get(key, "") for key in ("rule", "permission", "description"))
+    if not rule:
+        raise ParameterError("Empty rule has been provided in the [rules] parameter.")
+    if not permission:
+        raise ParameterError(
+            f"Rule [{rule}] has no permission associated with it, please specify if it is either [allow] or [deny]."
+        )
+    rule, allow = check_rule(rule), is_allow(permission)
+    if len(description) > 255:
+        raise ParameterError("Rule description cannot be longer than 255 characters.")
+    return KeyRule(rule, allow, description or None)
 
 
 def _check_rules(call: Call, user: User, rules: list[KeyRule]) -> None:
@@ -608,8 +665,16 @@ def set_up_two_factor(call: Call) -> Answer:
     provider = (call.get("provider") or config.text("user.2fa.default.provider", domain, default="totp")).lower()
     if provider not in PROVIDERS:
         raise InternalError(f"Failed to find two factor authentication provider by the name: {provider}.")
-    user.two_factor, user.two_factor_provider = True, provider
+    user.two_factor, user.two_factor_provider, user.two_factor_proven = True, provider, False
     user.two_factor_code = (
-        f"{secrets.randbelow(10**6):06}" if provider == "staticpin" else secrets.token_hex(16).upper()
+        f"{secrets.randbelow(10**6):06}"
+        if provider == "staticpin"
+        else base64.b32encode(secrets.token_bytes(20)).decode()
     )
     return {"setup2fa": {"id": user.id, "username": user.username, "secretcode": user.two_factor_code}}
+
+
+@family.command("validateUserTwoFactorAuthenticationCode")
+def validate_two_factor_code(_call: Call) -> Answer:
+    """A session's own command (wire/second_factor.py); whoever has no session is told so."""
+    raise ApiError("This is an authentication api, cannot be used directly", code=405)

@@ -12,8 +12,12 @@ from cs_matrix_pytest.simulator.errors import (
     InvalidParameterValue,
     ParameterError,
     PermissionDenied,
+    ResourceLimitExceeded,
 )
 from cs_matrix_pytest.simulator.families import capacity, nics, volumes
+from cs_matrix_pytest.simulator.families.extra_config import add_extra_config
+from cs_matrix_pytest.simulator.families.public_ips import rename
+from cs_matrix_pytest.simulator.families.user_data_texts import user_data_of
 from cs_matrix_pytest.simulator.families.vm_deploy import (
     Disk,
     Size,
@@ -23,16 +27,15 @@ from cs_matrix_pytest.simulator.families.vm_deploy import (
     check_name_free,
     check_network,
     check_usable,
-    checked_user_data,
     default_network,
     public_keys,
     size_of,
     whole_number,
 )
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
+from cs_matrix_pytest.simulator.families.vm_leases import change_lease, is_enabled
 from cs_matrix_pytest.simulator.families.vm_lifecycle import new_password
 from cs_matrix_pytest.simulator.families.vms import HIDDEN_DETAILS, READ_ONLY_DETAILS, whole
-from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Iso, OsType
 from cs_matrix_pytest.simulator.models.networks import (
@@ -55,6 +58,7 @@ family = Family("changes of virtual machines")
 SIZE_DETAILS = {"cpuNumber": "cpu_number", "cpuSpeed": "cpu_speed", "memory": "memory"}
 """The details that say a VM's own numbers, and where the VM keeps them."""
 NOT_RIGHT = ("Error", "Expunging")
+LEASE_DETAILS = ("leaseactionexecution", "leaseexpirydate", "leaseexpiryaction")
 
 
 def _named_settings(text: str) -> set[str]:
@@ -70,13 +74,14 @@ def update(call: Call) -> Answer:
     if os_type is not None and (not isinstance(os_type, OsType) or os_type not in cloud.store):
         raise InvalidParameterValue("Please specify a valid guest OS ID.")
     check_access(cloud, call.account, vm)
-    user_data = checked_user_data(call.get("userdata"))
-    registered = call.maybe(UserData, "userdataid")
-    if user_data is not None and registered is not None:
-        raise InvalidParameterValue("Both userdata and userdataId inputs are not allowed, please provide only one")
-    if "displayvm" in call and not call.is_root_admin:
-        raise PermissionDenied("Cannot update parameter displayvm, only admin permitted ")
+    user_data, registered, values = user_data_of(call, vm.template)
     _update_details(call, vm)
+    if call.flag("cleanupextraconfig"):
+        vm.details = {name: value for name, value in vm.details.items() if not name.startswith("extraconfig")}
+    else:
+        add_extra_config(call, vm, vm.account)
+    if is_enabled(cloud) and "leaseduration" in call:
+        change_lease(call, vm)
     instance_name = call.get("instancename")
     if instance_name is not None:
         other = cloud.store.table(UserVm).first(instance_name=instance_name)
@@ -101,12 +106,9 @@ def update(call: Call) -> Answer:
     vm.delete_protection = call.flag("deleteprotection", vm.delete_protection)
     vm.dynamically_scalable = call.flag("isdynamicallyscalable", vm.dynamically_scalable)
     vm.os_type, vm.instance_name = os_type or vm.os_type, instance_name or vm.instance_name
-    if registered is not None:
-        vm.user_data, vm.registered_user_data = registered.text, registered
-    elif user_data is not None:
-        vm.user_data = user_data
-    if "userdatadetails" in call:
-        vm.user_data_details = str(call.map("userdatadetails"))
+    vm.user_data, vm.registered_user_data = user_data or vm.user_data, registered or vm.registered_user_data
+    vm.user_data_details = values or vm.user_data_details
+    rename(call, vm)
     if "group" in call:
         vm.group = group_named(cloud, vm.account, call["group"])
     return vm
@@ -119,11 +121,16 @@ def _update_details(call: Call, vm: UserVm) -> None:
     denied = _named_settings(settings.text("user.vm.denied.details", default=HIDDEN_DETAILS))
     read_only = _named_settings(settings.text("user.vm.readonly.details", default=READ_ONLY_DETAILS))
     if call.flag("cleanupdetails"):
-        kept = {} if is_admin else {name: vm.details[name] for name in vm.details if name in denied | read_only}
-        vm.details = kept
+        vm.details = {
+            name: value
+            for name, value in vm.details.items()
+            if name.startswith("extraconfig") or (not is_admin and name in denied | read_only)
+        }
         return
     if not details:
         return
+    if any(name in details for name in LEASE_DETAILS):
+        raise InvalidParameterValue("lease parameters should not be included in details as key")
     if "extraconfig" in details:
         raise InvalidParameterValue("'extraconfig' should not be included in details as key")
     if not is_admin:
@@ -133,7 +140,12 @@ def _update_details(call: Call, vm: UserVm) -> None:
             if name in read_only:
                 raise InvalidParameterValue(f"You're not allowed to add or edit the read-only setting: {name}")
         details |= {name: value for name, value in vm.details.items() if name in denied | read_only}
+    details = {name: value for name, value in details.items() if not name.startswith("extraconfig")}
+    details |= {name: value for name, value in vm.details.items() if name.startswith("extraconfig")}
+    if not vm.service_offering.customized and any(name in details for name in SIZE_DETAILS):
+        raise InvalidParameterValue("CPU number, Memory and CPU speed cannot be updated for a non-dynamic offering")
     if vm.service_offering.customized:
+        size_of(vm.service_offering, {"cpuNumber": "0", "memory": "0"} | details, call.cloud)
         _check_custom_numbers(call, vm, details)
         for name, attribute in SIZE_DETAILS.items():
             number = whole_number(details.get(name))
@@ -148,7 +160,10 @@ def _check_custom_numbers(call: Call, vm: UserVm, details: dict[str, str]) -> No
     for name, kind, now in (("cpuNumber", "cpu", vm.cpu_number), ("memory", "memory", vm.memory)):
         number = whole_number(details.get(name))
         if number is not None and number > now:
-            call.cloud.limits.check(vm.account, kind, number - now, tags=tags)
+            try:
+                call.cloud.limits.check(vm.account, kind, number - now, tags=tags)
+            except ResourceLimitExceeded as error:
+                raise InvalidParameterValue(error.text) from error
 
 
 def _check_dynamic_scaling(call: Call, vm: UserVm) -> None:
@@ -359,9 +374,15 @@ def _scale_running(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
     _give(vm, offering, size)
 
 
+def check_not_external(vm: UserVm) -> None:
+    """Raise InvalidParameterValue for machines that an extension orchestrates."""
+    if vm.hypervisor == "External":
+        raise InvalidParameterValue(f"Operation not supported for instance: {vm.name}")
+
+
 @family.command("resetPasswordForVirtualMachine")
 def reset_password(call: Call) -> Answer:
-    vm = call.one(UserVm)
+    vm = call.one(UserVm, missing="unable to find an Instance with id {}")
     if not vm.template.password_enabled:
         raise InvalidParameterValue("Fail to reset password for the Instance, the Template is not password enabled")
     if vm.state in NOT_RIGHT:
@@ -374,7 +395,9 @@ def reset_password(call: Call) -> Answer:
 
 @family.command("resetSSHKeyForVirtualMachine")
 def reset_ssh_key(call: Call) -> Answer:
-    vm, cloud = call.one(UserVm), call.cloud
+    owner, cloud = owner_of_new(call), call.cloud
+    vm = call.one(UserVm, missing="unable to find an Instance by id{}")
+    check_not_external(vm)
     if vm.state in NOT_RIGHT:
         raise InvalidParameterValue("Vm with specified id is not in the right state")
     if vm.state != "Stopped":
@@ -382,7 +405,8 @@ def reset_ssh_key(call: Call) -> Answer:
     names = list(dict.fromkeys([*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]))
     if not names:
         raise InvalidParameterValue("'keypair' or 'keypairs' must be specified")
-    keys = public_keys(cloud, vm.account, names)
+    keys = public_keys(cloud, owner, names)
+    check_access(cloud, call.account, vm)
     vm.key_pairs = names
     vm.details |= {"SSH.PublicKey": "\n".join(keys), "SSH.KeyPairNames": ",".join(names)}
     vm.password = new_password(cloud) if vm.template.password_enabled else None
@@ -391,40 +415,38 @@ def reset_ssh_key(call: Call) -> Answer:
 
 @family.command("resetUserDataForVirtualMachine")
 def reset_user_data(call: Call) -> Answer:
-    vm, registered = call.one(UserVm), call.maybe(UserData, "userdataid")
-    if vm.state in NOT_RIGHT:
-        raise InvalidParameterValue("Vm with specified id is not in the right state")
+    vm = call.one(UserVm, missing="unable to find an Instance by id{}")
+    check_not_external(vm)
+    check_access(call.cloud, call.account, vm)
     if vm.state != "Stopped":
-        raise InvalidParameterValue(f"VM instance {vm.name} should be stopped to do UserData reset")
-    text = checked_user_data(call.get("userdata"))
-    if text is not None and registered is not None:
-        raise InvalidParameterValue("Both userdata and userdataId inputs are not allowed, please provide only one")
-    if registered is None and text is None and vm.template.user_data is None:
-        raise InvalidParameterValue("userdata or userdataid or the Template's user data must be given")
-    vm.user_data, vm.registered_user_data = (registered.text, registered) if registered else (text, None)
-    vm.user_data_details = str(call.map("userdatadetails")) if "userdatadetails" in call else None
+        raise InvalidParameterValue(f"VM {capacity.describe(vm)} should be stopped to do UserData reset")
+    vm.user_data, vm.registered_user_data, vm.user_data_details = user_data_of(call, vm.template)
     return vm
 
 
 @family.command("getVMPassword")
 def get_password(call: Call) -> Answer:
-    vm = call.one(UserVm)
+    vm = call.one(UserVm, missing="No instance found with id [{}].")
+    check_access(call.cloud, call.account, vm)
     if vm.password is None or "SSH.PublicKey" not in vm.details:
         raise InvalidParameterValue(
-            f"No password for VM with id '{vm.id}' found. When VM's SSH keypair is changed, the current encrypted password is "
-            "removed due to incosistency in the encryptation, as the new SSH keypair is different from which the password was "
-            "encrypted. To get a new password, it must be reseted."
+            f"No password found for Instance [{capacity.describe(vm)}]. When the Instance's SSH keypair is changed, the "
+            "current encrypted password is removed due to inconsistency in the encryption, as the new SSH keypair is "
+            "different from which the password was encrypted. To get a new password, it must be reseted."
         )
     return {"password": {"encryptedpassword": vm.password}}
 
 
+for command in ("attachIso", "detachIso"):
+    family.must_name(command, "virtualmachineid", UserVm, "Unable to find Instance by ID {}")
+
+
 @family.command("attachIso")
 def attach_iso(call: Call) -> Answer:
-    cloud, vm, iso = call.cloud, call.params.get("virtualmachineid"), call.params.get("id")
-    if not isinstance(vm, UserVm) or vm not in cloud.store:
-        raise InvalidParameterValue(f"Unable to find an Instance with id {getattr(vm, 'number', vm)}")
-    if not isinstance(iso, Iso) or iso not in cloud.store:
-        raise InvalidParameterValue(f"Unable to find an ISO with id {getattr(iso, 'number', iso)}")
+    cloud, vm = call.cloud, call.one(UserVm, "virtualmachineid")
+    if vm.hypervisor == "External":
+        raise InvalidParameterValue("Attach ISO operation is not allowed for External hypervisor type")
+    iso = call.one(Iso, missing="Unable to find an ISO with id {}")
     if iso.template_type != "PERHOST" and iso.copy_in(vm.zone) is None:
         raise InvalidParameterValue("ISO is not available in the zone the instance is in.")
     for account in (call.account, vm.account):
@@ -438,16 +460,22 @@ def attach_iso(call: Call) -> Answer:
     ):
         if iso.name == name and vm.hypervisor.lower() != hypervisor:
             raise InvalidParameterValue(f"Cannot attach {label} to incompatible hypervisor {vm.hypervisor}")
+    if vm.iso is iso:
+        raise InvalidParameterValue("The specified ISO is already attached to this Instance.")
+    if vm.iso is not None:
+        raise InvalidParameterValue(
+            "Instance has reached the maximum of 1 attached CD-ROM(s); detach one before attaching another."
+        )
     vm.iso = iso
     return vm
 
 
 @family.command("detachIso")
 def detach_iso(call: Call) -> Answer:
-    vm = call.params.get("virtualmachineid")
-    if not isinstance(vm, UserVm) or vm not in call.cloud.store:
-        raise InvalidParameterValue("Please specify a valid Instance.")
+    vm = call.one(UserVm, "virtualmachineid")
     check_access(call.cloud, call.account, vm)
+    if "id" in call and call["id"] is not vm.iso:
+        raise InvalidParameterValue("The specified ISO is not attached to this Instance.")
     if vm.iso is None:
         raise InvalidParameterValue("The specified instance has no ISO attached to it.")
     if vm.state not in ("Running", "Stopped"):
@@ -534,7 +562,7 @@ def _networks_of_new_owner(call: Call, vm: UserVm, owner: Account) -> list[Wante
     cloud, named = call.cloud, call.many(Network, "networkids")
     if vm.zone.is_basic:
         if named:
-            raise InvalidParameterValue("Cannot move VM with network IDs; this is a basic zone VM.")
+            raise InvalidParameterValue("Cannot move VM with Network IDs; this is a basic zone VM.")
         return [Wanted(nic.network) for nic in vm.nics]
     for network in named:
         check_network(cloud, owner, network, vm.zone)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
 
 from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
@@ -21,13 +18,16 @@ from cs_matrix_pytest.simulator.errors import (
 )
 from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, public_ips, volumes
 from cs_matrix_pytest.simulator.families.affinity_groups import check_groups, named_groups
+from cs_matrix_pytest.simulator.families.extra_config import add_extra_config
+from cs_matrix_pytest.simulator.families.kms_keys import key_for_volume
 from cs_matrix_pytest.simulator.families.networks import check_use
 from cs_matrix_pytest.simulator.families.ssh_keys import key_pair_named
+from cs_matrix_pytest.simulator.families.user_data_texts import user_data_of
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
+from cs_matrix_pytest.simulator.families.vm_leases import is_enabled, lease_of_new, terms_of
 from cs_matrix_pytest.simulator.families.vm_lifecycle import give_up, start, within_of
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS, api_name
-from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account, User
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
@@ -38,6 +38,7 @@ from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import HOST_LABEL, map_entries
 from cs_matrix_pytest.simulator.registry import Answer, Family
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
+from cs_matrix_pytest.simulator.texts import fields_text
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -47,9 +48,13 @@ family = Family("deploying virtual machines")
 INT_MAX = 2**31 - 1
 SIZE_DETAILS = ("cpunumber", "cpuspeed", "memory")
 MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
-BOOT_MODES = {"uefi": ("legacy", "secure"), "bios": ("legacy",)}
-USER_DATA_BYTES = 4096
-"""What a GET can carry, decoded."""
+BOOT_TYPES = ("UEFI", "BIOS")
+BOOT_MODES = ("LEGACY", "SECURE")
+IO_POLICIES = ("NATIVE", "THREADS", "IO_URING", "STORAGE_SPECIFIC")
+OF_KVM = ("iothreads", "io.policy")
+"""Details that only VMs on KVM keep."""
+FROM_SYSTEM_TEMPLATES = frozenset({"createKubernetesCluster", "createSharedFileSystem", "restartSharedFileSystem"})
+"""Commands that make machines from the template of system VMs."""
 
 
 @dataclass(frozen=True)
@@ -161,31 +166,50 @@ def whole_number(text: str | None) -> int | None:
 def details_of(call: Call) -> dict[str, str]:
     """The details that a request gives, in whatever parameter (BaseDeployVMCmd.getDetails)."""
     details = call.map("details")
-    boot_type, boot_mode = call.get("boottype"), call.get("bootmode")
-    if boot_type is not None:
-        if boot_type.lower() not in BOOT_MODES:
-            raise InvalidParameterValue("Invalid bootType provided. Valid values are: [UEFI, BIOS]")
-        if boot_type.lower() == "uefi" and boot_mode is None:
-            raise InvalidParameterValue("Invalid bootMode, bootmode must be specified for bootType UEFI")
-        mode = (boot_mode or "legacy").lower()
-        if mode not in BOOT_MODES[boot_type.lower()]:
-            raise InvalidParameterValue("Invalid option specified. Please specify either LEGACY or SECURE for bootmode")
-        if boot_type.lower() == "uefi":
-            details["UEFI"] = mode.upper()
-    elif boot_mode is not None:
-        raise InvalidParameterValue("boottype must be specified")
+    details |= boot_of(call)
     if "rootdisksize" in call:
         details.setdefault("rootdisksize", str(call["rootdisksize"]))
-    for parameter, detail in (("iodriverpolicy", "io.policy"), ("nicmultiqueuenumber", "nic.multiqueue.number")):
-        if parameter in call:
-            details[detail] = str(call[parameter])
+    policy = call.get("iodriverpolicy", "").strip()
+    if policy:
+        if policy.upper() not in IO_POLICIES:
+            raise InvalidParameterValue(
+                f"Invalid io policy {call['iodriverpolicy']} specified for vm {call.get('name', 'null')}. "
+                f"Valid values are: [{', '.join(IO_POLICIES).lower()}]"
+            )
+        details["io.policy"] = policy.lower()
+    if "nicmultiqueuenumber" in call:
+        details["nic.multiqueue.number"] = str(call["nicmultiqueuenumber"])
     for parameter, detail in (
         ("iothreadsenabled", "iothreads"),
         ("nicpackedvirtqueuesenabled", "nic.packed.virtqueues.enabled"),
     ):
         if call.flag(parameter):
             details[detail] = "true"
-    return details
+    return details | call.map("externaldetails")
+
+
+def boot_of(call: Call) -> dict[str, str]:
+    """How a VM boots as a detail of it, where a request says so."""
+    name, given_type, given_mode = call.get("name", "null"), call.get("boottype", ""), call.get("bootmode", "")
+    boot_type, boot_mode = given_type.strip().upper(), given_mode.strip().upper()
+    if not boot_type:
+        return {}
+    if boot_type not in BOOT_TYPES:
+        raise InvalidParameterValue(
+            f"Invalid bootType {given_type}Specified for vm {name} Valid values are: [{', '.join(BOOT_TYPES)}]"
+        )
+    modes = f"Valid values are: [{', '.join(BOOT_MODES)}]"
+    if boot_mode and boot_mode not in BOOT_MODES:
+        raise InvalidParameterValue(f"Invalid bootmode: {given_mode} specified for VM: {name}. {modes}")
+    if not boot_mode and boot_type == "UEFI":
+        raise InvalidParameterValue(f"bootmode must be specified for the VM with boot type: UEFI. {modes}")
+    if not boot_mode:
+        # The server stumbles here.
+        raise ApiError(
+            'Cannot invoke "org.apache.cloudstack.api.ApiConstants$BootMode.toString()" because the return value of '
+            '"org.apache.cloudstack.api.command.user.vm.BaseDeployVMCmd.getBootMode()" is null'
+        )
+    return {boot_type: boot_mode}
 
 
 def check_details(details: Mapping[str, str]) -> None:
@@ -210,13 +234,14 @@ def check_details(details: Mapping[str, str]) -> None:
         raise InvalidParameterValue("detail name should not start with extraconfig")
 
 
-def check_offering(offering: ServiceOffering, details: Mapping[str, str], overrides: bool) -> None:
+def check_offering(offering: ServiceOffering, details: Mapping[str, str], override: DiskOffering | None) -> None:
     """Raise InvalidParameterValue where a request cannot use an offering (UserVmManagerImpl.verifyServiceOffering)."""
     if offering.state == "Inactive":
         raise InvalidParameterValue(f"Service offering is inactive: [{offering.id}].")
-    if offering.disk_offering_strict and overrides:
+    if offering.disk_offering_strict and override is not None:
         raise InvalidParameterValue(
-            "Cannot override disk offering id since provided service offering is strictly mapped to its disk offering"
+            f"Cannot override disk offering id {override.number} since provided service offering is strictly mapped to its "
+            "disk offering"
         )
     if not offering.customized and any(name.lower() in SIZE_DETAILS for name in details):
         raise InvalidParameterValue(
@@ -258,6 +283,10 @@ def disks_of(call: Call) -> list[Disk]:
             raise InvalidParameterValue("deviceid parameter is required for datadiskdetails")
         if offering.customized and "size" not in entry:
             raise InvalidParameterValue("Size is required for custom disk offering")
+        if offering.custom_iops:
+            for name, label in (("miniops", "Min"), ("maxiops", "Max")):
+                if name not in entry:
+                    raise InvalidParameterValue(f"{label} IOPS is required for custom disk offering")
         size = volumes.disk_size(call.cloud, offering, whole_number(entry.get("size")))
         disks.append(Disk(offering, size, device_id))
     return disks
@@ -269,7 +298,7 @@ def wanted_nics(call: Call, owner: Account, zone: Zone) -> list[Wanted]:
     named = call.many(Network, "networkids")
     ip, mac = call.get("ipaddress"), call.get("macaddress")
     if entries and (named or ip is not None):
-        raise InvalidParameterValue("NetworkIds and ipAddress can't be specified along with ipToNetworkMap parameter")
+        raise InvalidParameterValue("ipToNetworkMap can't be specified along with networkIds or ipAddress")
     if zone.is_basic and (named or entries):
         raise InvalidParameterValue("Can't specify network Ids in Basic zone")
     wanted = []
@@ -402,40 +431,22 @@ def check_name_free(cloud: Cloud, name: str, networks: list[Network], *, but: Us
                     )
 
 
-def checked_user_data(text: str | None) -> str | None:
-    """User data as it is kept, base64 with its padding; raises InvalidParameterValue where it is not base64."""
-    if not text or not text.strip():
-        return None
-    if "%" in text:
-        text = unquote_plus(text)
-    packed = re.sub(r"\s", "", text)
-    if not re.fullmatch(r"[A-Za-z0-9+/_-]*=*", packed):
-        raise InvalidParameterValue("User data is not base64 encoded.")
-    bare = packed.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4))
-    except (binascii.Error, ValueError):
-        raise InvalidParameterValue("User data is bad.") from None
-    if not decoded:
-        raise InvalidParameterValue("User data is too short.")
-    if len(decoded) > 1024 * 1024:
-        raise InvalidParameterValue("User data is too long for an http POST request")
-    return base64.b64encode(decoded).decode()
-
-
-def user_data_of(call: Call, _owner: Account, template: Template) -> tuple[str | None, UserData | None, str | None]:
-    """A new VM's user data, the registered one that it is from, and the values of its variables."""
-    text, registered = call.get("userdata"), call.maybe(UserData, "userdataid")
-    if text is not None and registered is not None:
-        raise InvalidParameterValue("Both userdata and userdataId inputs are not allowed, please provide only one")
-    if registered is not None:
-        check_access(call.cloud, call.account, registered)
-        values = call.map("userdatadetails")
-        return registered.text, registered, str(values) if values else None
-    linked = template.user_data
-    if text is None and isinstance(linked, UserData):
-        return linked.text, linked, None
-    return checked_user_data(text), None, None
+def check_user_data_served(network: Network, vm_data: str | None, has_keys: bool, template: Template) -> None:
+    """Raise InvalidParameterValue where the default network has nobody to hand out what a VM is given
+    (validateUserdataSupport)."""
+    if network.supports("UserData"):
+        return
+    where = f"there is no support for UserData service in the default network {network.name}/{network.id}"
+    if vm_data:
+        raise InvalidParameterValue(f"Unable to deploy VM as UserData is provided while deploying the VM, but {where}.")
+    if has_keys:
+        raise InvalidParameterValue(
+            f"Unable to deploy VM as SSH keypair is provided while deploying the VM, but {where}"
+        )
+    if template.password_enabled:
+        raise InvalidParameterValue(
+            f"Unable to deploy VM as template {template.number} is password enabled, but {where}"
+        )
 
 
 def public_keys(cloud: Cloud, owner: Account, names: list[str]) -> list[str]:
@@ -466,7 +477,7 @@ def hypervisor_of(call: Call, template: Template) -> str:
 
 def check_template(call: Call, owner: Account, template: Template, zone: Zone) -> None:
     """Raise unless an owner's VM can be made from a template or ISO in a zone."""
-    if template.template_type == "SYSTEM":
+    if template.template_type == "SYSTEM" and call.command.name not in FROM_SYSTEM_TEMPLATES:
         raise InvalidParameterValue(f"Unable to use system template {_named(template)} to deploy a user vm")
     if not template.is_iso and template.copy_in(zone) is None:
         raise InvalidParameterValue(f"The template {template.number} is not available for use")
@@ -546,6 +557,21 @@ def image_of(call: Call) -> Template:
     return template
 
 
+def check_vnf_nics(call: Call, template: Template) -> None:
+    """Raise InvalidParameterValue where a VM of a VNF template would lack networks (validateVnfApplianceNics)."""
+    if template.template_type != "VNF":
+        if call.command.name == "deployVnfAppliance":
+            raise InvalidParameterValue("Can't deploy VNF appliance from a non-VNF template")
+        return
+    networks = call.get("networkids") or call.entries("iptonetworklist")
+    if not networks:
+        raise InvalidParameterValue("VNF nics list is empty")
+    for nic in template.vnf_nics:
+        if nic.required and len(networks) <= nic.device_id:
+            text = fields_text(deviceId=nic.device_id, required=True, templateId=template.number)
+            raise InvalidParameterValue(f"VNF nic is required but not found: Template {text}")
+
+
 def _only_user_of(owner: Account, call: Call) -> User:
     if call.account is owner:
         return call.caller.user
@@ -561,7 +587,8 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     check_details(details)
     zone, offering = call.one(Zone, "zoneid"), call.one(ServiceOffering, "serviceofferingid")
     override = call.maybe(DiskOffering, "overridediskofferingid")
-    check_offering(offering, details, override is not None)
+    check_offering(offering, details, override)
+    check_vnf_nics(call, template)
     if template.deploy_as_is and "rootdisksize" in details:
         raise InvalidParameterValue(
             "Overriding root disk size isn't supported for VMs deployed from deploy as-is Templates"
@@ -575,7 +602,8 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
                 raise InvalidParameterValue(
                     f"Zone is not configured to use local storage but disk offering {used.name}{how} uses it"
                 )
-    user_data, registered, values = user_data_of(call, owner, template)
+    lease = terms_of(call) if is_enabled(cloud) else None
+    user_data, registered, values = user_data_of(call, template)
     within = within_of(call)
     check_access(cloud, call.account, owner)
     for each in (offering, disk_offering, *(disk.offering for disk in data_disks)):
@@ -587,7 +615,9 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     if owner.state.lower() == "disabled":
         raise PermissionDenied(f"The owner of vm to deploy is disabled: {describe(owner)}")
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
-        raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.name}")
+        raise PermissionDenied(
+            f"Cannot perform this operation, Zone is currently disabled: {public_ips.describe_zone(zone)}"
+        )
     check_access(cloud, owner, zone)
     size = size_of(offering, details, cloud)
     root_offering = offering.disk_offering
@@ -607,6 +637,7 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     if disk_offering is not None:
         data_disks.insert(0, Disk(disk_offering, volumes.disk_size(cloud, disk_offering, call.get("size"))))
     check_limits(cloud, owner, offering, template, size, [root, *data_disks])
+    key = key_for_volume(call, "rootdiskkmskeyid", owner, zone)
     groups = named_groups(call, owner)
     check_groups(call, owner, groups)
     if not any(pool.state == "Up" for pool in cloud.store.table(StoragePool)):
@@ -614,6 +645,8 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     check_template(call, owner, template, zone)
     key_names = list(dict.fromkeys([*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]))
     keys = public_keys(cloud, owner, key_names)
+    if networks:
+        check_user_data_served(networks[0], user_data, bool(keys), template)
     name, custom_id = call.get("name"), call.get("customid")
     if name is not None:
         check_name(name)
@@ -650,8 +683,10 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
         affinity_groups=groups,
         security_groups=security_groups,
         os_type=template.os_type,
-        details={**template.details, **details},
+        details={**template.details, **kept_details(details, hypervisor)},
     )
+    if "BIOS" in details:
+        vm.details.pop("UEFI", None)
     if keys:
         vm.details |= {"SSH.PublicKey": "\n".join(keys), "SSH.KeyPairNames": ",".join(key_names)}
     if call.get("keyboard"):
@@ -661,10 +696,15 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     cloud.store.add(vm)
     vm.instance_name = f"i-{owner.number}-{vm.number}-{cloud.configuration.text('instance.name', default='VM')}"
     _allocate_disks(cloud, vm, root, data_disks, details)
+    if vm.root_volume is not None:
+        vm.root_volume.kms_key = key
     if call.get("group"):
         vm.group = group_named(cloud, owner, call["group"])
+    add_extra_config(call, vm, call.account)
     if call.flag("copyimagetags"):
         vm.tags.update(template.tags)
+    if lease is not None:
+        lease_of_new(cloud, vm, lease)
     try:
         yield vm
     except ApiError:
@@ -677,6 +717,12 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
             give_up(cloud, vm)
             raise
     return vm
+
+
+def kept_details(details: Mapping[str, str], hypervisor: str) -> dict[str, str]:
+    """What of a request's details a VM keeps (UserVmManagerImpl.commitUserVm)."""
+    unkept = ("BIOS", *(() if hypervisor == "KVM" else OF_KVM))
+    return {name: value for name, value in details.items() if name not in unkept}
 
 
 def _custom_id(cloud: Cloud, custom_id: str) -> str:

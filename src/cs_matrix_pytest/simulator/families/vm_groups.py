@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access, owner_of_new
+from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -34,11 +34,15 @@ def group_view(group: InstanceGroup, _call: Call) -> dict[str, Any]:
 def create_group(call: Call) -> Answer:
     owner, name = owner_of_new(call), call["name"]
     check_access(call.cloud, call.account, owner)
-    if call.cloud.store.table(InstanceGroup).first(account=owner, name=name):
+    if _in_use(call.cloud, owner, name) is not None:
         raise InvalidParameterValue(
-            f"Unable to create Instance group, a group with name {name} already exists for Account {owner.name}"
+            f"Unable to create Instance group, a group with name {name} already exists for Account {describe(owner)}"
         )
     return call.cloud.store.add(InstanceGroup(account=owner, name=name))
+
+
+def _in_use(cloud: Cloud, owner: Account, name: str) -> InstanceGroup | None:
+    return cloud.store.table(InstanceGroup).first(lambda group: group.name.lower() == name.lower(), account=owner)
 
 
 def group_named(cloud: Cloud, owner: Account, name: str) -> InstanceGroup:
@@ -49,11 +53,11 @@ def group_named(cloud: Cloud, owner: Account, name: str) -> InstanceGroup:
 
 @family.command("updateInstanceGroup")
 def update_group(call: Call) -> Answer:
-    group, name = _one(call), call.get("name")
+    group = call.one(InstanceGroup, missing="unable to find an instance group with specified groupId")
+    name = call.get("name")
     check_access(call.cloud, call.account, group)
     if name is not None:
-        other = call.cloud.store.table(InstanceGroup).first(account=group.account, name=name)
-        if other is not None and other is not group:
+        if _in_use(call.cloud, group.account, name) is not None and group.name != name:
             raise InvalidParameterValue(
                 f"Unable to update instance group, a group with name {name} already exists for account"
             )
@@ -61,16 +65,9 @@ def update_group(call: Call) -> Answer:
     return group
 
 
-def _one(call: Call) -> InstanceGroup:
-    group = call.params.get("id")
-    if isinstance(group, InstanceGroup) and group in call.cloud.store:
-        return group
-    raise InvalidParameterValue(f"unable to find an Instance group with ID {getattr(group, 'number', group)}")
-
-
 @family.command("deleteInstanceGroup")
 def delete_group(call: Call) -> Answer:
-    group = _one(call)
+    group = call.one(InstanceGroup, missing="unable to find a vm group with id {}")
     check_access(call.cloud, call.account, group)
     remove(call.cloud, group)
     return Success()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, command_allowed, describe
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import (
     ApiError,
     InsufficientCapacity,
@@ -17,11 +18,14 @@ from cs_matrix_pytest.simulator.errors import (
     InvalidParameterValue,
     PermissionDenied,
 )
-from cs_matrix_pytest.simulator.families import capacity, gpu, guest_networks, nics, volumes
+from cs_matrix_pytest.simulator.families import capacity, gpu, guest_networks, hypervisor_hosts, nics, volumes
 from cs_matrix_pytest.simulator.families.autoscale import check_action
 from cs_matrix_pytest.simulator.families.capacity import Within
+from cs_matrix_pytest.simulator.families.managed_machines import check_destroyable, let_go
+from cs_matrix_pytest.simulator.families.purging import expect_purge
 from cs_matrix_pytest.simulator.families.storage_pools import moves_disks
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING, transit
+from cs_matrix_pytest.simulator.models.backups import Backup, BackupSchedule
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool
@@ -111,20 +115,28 @@ def start(call: Call, vm: UserVm, within: Within = capacity.ANYWHERE, *, passwor
     if vm.state != "Stopped":
         raise cannot
     root = vm.root_volume
-    try:
-        place = capacity.place(cloud, vm, within=within)
-    except InsufficientCapacity:
-        # Where the root disk holds a VM to a cluster the reservation is skipped, and the start itself fails.
-        if within.host is None and root is not None and root.pool is not None and root.pool.cluster is not None:
-            raise cannot from None
-        raise
-    transit(cloud, vm, "start")
-    try:
-        for network in dict.fromkeys(vm.networks):
-            guest_networks.implement(cloud, network)
-    except ApiError:
+    failed: list[Host] = []
+    while True:
+        try:
+            place = capacity.place(cloud, vm, within=within, avoid=failed)
+        except InsufficientCapacity:
+            if failed:
+                raise InsufficientCapacity(f"Unable to create a deployment for {capacity.describe(vm)}") from None
+            # Where the root disk holds a VM to a cluster the reservation is skipped, and the start itself fails.
+            if within.host is None and root is not None and root.pool is not None and root.pool.cluster is not None:
+                raise cannot from None
+            raise
+        transit(cloud, vm, "start")
+        try:
+            for network in dict.fromkeys(vm.networks):
+                guest_networks.implement(cloud, network)
+        except ApiError:
+            transit(cloud, vm, "failed")
+            raise
+        if hypervisor_hosts.start(cloud, vm, place) is None:
+            break
         transit(cloud, vm, "failed")
-        raise
+        failed.append(place.host)
     for volume, pool in place.pools.items():
         volumes.put_on(volume, pool, vm.hypervisor)
     for volume in vm.volumes:
@@ -186,6 +198,10 @@ def stop_command(call: Call) -> Answer:
         "allow.user.force.stop.vm", call.account, default=True
     ):
         raise PermissionDenied("Account does not have the permission to force stop the vm.")
+    if vm.state == "Running":
+        reason = hypervisor_hosts.stop(call.cloud, vm)
+        if reason is not None and not call.flag("forced"):
+            raise InternalError(f"Unable to stop the Instance due to {reason}")
     stop(call.cloud, vm)
     return vm
 
@@ -211,6 +227,9 @@ def reboot(call: Call) -> Answer:
         raise InvalidParameterValue(f"Booting into a hardware setup menu is not implemented on {vm.hypervisor}")
     for network in dict.fromkeys(vm.networks):
         guest_networks.implement(call.cloud, network)
+    reason = hypervisor_hosts.reboot(call.cloud, vm)
+    if reason is not None and vm.host is not None:
+        raise InternalError(f"Unable to reboot VM {capacity.describe(vm)} on {describe_host(vm.host)} due to {reason}")
     vm.last_updated = call.cloud.clock.datetime()
     return vm
 
@@ -239,6 +258,7 @@ def destroy_command(call: Call) -> Answer:
     vm = _one(call, "unable to find a virtual machine with id {}")
     if vm.state in ("Destroyed", "Expunging") and not expunge_now:
         return vm
+    check_destroyable(cloud, vm)
     if vm.delete_protection and not call.flag("forced"):
         raise InvalidParameterValue(
             f"Instance [id = {vm.id}, name = {vm.instance_name}] has delete protection enabled and cannot be deleted."
@@ -247,7 +267,7 @@ def destroy_command(call: Call) -> Answer:
     check_no_running_snapshots(cloud, vm, "Instance destroy")
     doomed = call.many(Volume, "volumeids")
     stray = "".join(
-        f"{volumes.describe(volume)}; " for volume in doomed if volume.vm is not vm or volume.type != "DATADISK"
+        f"{volumes.describe_in_full(volume)}; " for volume in doomed if volume.vm is not vm or volume.type != "DATADISK"
     )
     if stray:
         raise InvalidParameterValue(f"The following supplied volumes are not DATADISK attached to the VM: {stray}")
@@ -257,6 +277,10 @@ def destroy_command(call: Call) -> Answer:
                 f"Volume [id = {volume.id}, name = {volume.name}] has delete protection enabled and cannot be deleted"
             )
         check_access(cloud, call.account, volume)
+    if vm.state == "Running":
+        hypervisor_hosts.stop(cloud, vm)
+    if expunge_now:
+        leave_offering(cloud, vm)
     stop(cloud, vm)
     for volume in [volume for volume in vm.volumes if not volume.is_root]:
         volumes.detach(volume)
@@ -312,6 +336,7 @@ def _expunge_in_time(cloud: Cloud, vm: UserVm) -> None:
     cloud.clock.call_at(due, expunge_if_still_destroyed, cloud, vm, delay)
 
 
+@timed
 def expunge_if_still_destroyed(cloud: Cloud, vm: UserVm, delay: float) -> None:
     """Expunge a VM unless it was recovered meanwhile, or destroyed anew."""
     since = vm.last_updated
@@ -325,6 +350,7 @@ def expunge(cloud: Cloud, vm: UserVm) -> None:
     """Have a VM gone for good, with its NICs, rules, root disk and snapshots; data disks stay."""
     if vm not in cloud.store:
         return
+    hypervisor_hosts.delete(cloud, vm)
     transit(cloud, vm, "expunge")
     for snapshot in cloud.store.table(VmSnapshot).where(vm=vm):
         cloud.store.remove(snapshot)
@@ -341,7 +367,26 @@ def expunge(cloud: Cloud, vm: UserVm) -> None:
         else:
             volumes.detach(volume)
     vm.host = None
+    let_go(cloud, vm)
     cloud.store.remove(vm)
+    expect_purge(cloud, vm)
+
+
+def leave_offering(cloud: Cloud, vm: UserVm) -> None:
+    """Take a VM that is to be expunged out of its backup offering; raises InternalError while it has backups by it."""
+    offering = vm.backup_offering
+    if offering is None:
+        return
+    count = len(cloud.store.table(Backup).where(vm=vm, offering=offering))
+    if count:
+        raise InternalError(
+            f"This Instance [uuid: {vm.id}, name: {vm.instance_name}] has a Backup Offering [id: {offering.number}, external "
+            f"id: dummy-external-backup-id] with {count} backups. Please, remove the backup offering before proceeding to VM "
+            "exclusion!"
+        )
+    vm.backup_offering = None
+    for schedule in cloud.store.table(BackupSchedule).where(vm=vm):
+        cloud.store.remove(schedule)
 
 
 @family.command("expungeVirtualMachine")
@@ -357,6 +402,7 @@ def expunge_command(call: Call) -> Answer:
         raise PermissionDenied(
             "Expunging a vm can only be done by an Admin. Or when the allow.user.expunge.recover.vm key is set."
         )
+    leave_offering(call.cloud, vm)
     expunge(call.cloud, vm)
     return Success()
 
@@ -413,18 +459,25 @@ def check_destination(cloud: Cloud, vm: UserVm, host: Host) -> None:
 
 @family.command("migrateVirtualMachine")
 def migrate(call: Call) -> Answer:
-    cloud, vm = call.cloud, _machine(call)
-    host, pool = call.maybe(Host, "hostid"), call.maybe(StoragePool, "storageid")
-    if host is not None and pool is not None:
+    if "hostid" in call and "storageid" in call:
         raise InvalidParameterValue("Only one of hostId and storageId can be specified")
-    if host is None and pool is None and not call.flag("autoselect", True):
-        raise InvalidParameterValue("Either hostId or storageId or autoselect must be specified")
+    cloud, vm = call.cloud, call.one(UserVm, "virtualmachineid", missing="Unable to find the Instance by id={}")
+    if vm.hypervisor == "External":
+        raise InvalidParameterValue("Migrate VM instance operation is not allowed for External hypervisor type")
+    pool = call.maybe(StoragePool, "storageid", missing="Unable to find the storage pool to migrate the Instance")
+    host = call.maybe(Host, "hostid", missing="Unable to find the host to migrate the Instance, host id={}")
+    if host is not None and not host.is_routing:
+        raise InvalidParameterValue(
+            f"The specified host({host.name}) is not suitable to migrate the Instance, please specify another one"
+        )
     if pool is not None:
-        if vm.state != "Stopped":
-            raise InvalidParameterValue("VM is not Stopped, unable to migrate the vm having the specified id")
-        for volume in vm.volumes:
-            volumes.put_on(volume, pool, vm.hypervisor)
+        _move_disks(call, vm, dict.fromkeys(vm.volumes, pool))
         return vm
+    if host is None and not call.flag("autoselect", True):
+        raise InvalidParameterValue(
+            "Please specify a host or storage as destination, or pass 'autoselect=true' to automatically select a "
+            "destination host which do not require storage migration"
+        )
     check_migratable(call, vm)
     if host is None:
         host = next((each for each, moves_storage in capacity.migration_targets(cloud, vm) if not moves_storage), None)
@@ -432,11 +485,32 @@ def migrate(call: Call) -> Answer:
             raise InternalError(f"Unable to find suitable destination to migrate VM {vm.instance_name}")
     check_destination(cloud, vm, host)
     if any(volume.pool is not None and not capacity.reaches(volume.pool, host) for volume in vm.volumes):
-        raise InvalidParameterValue(
-            f"Cannot migrate VM, host {host.name} cannot use the storage of the VM; migrate it with its volumes"
+        raise InternalError(
+            "Source and destination host are not in same cluster and all volumes are not on zone wide primary store, unable to "
+            f"migrate to host: {describe_host(host)}"
         )
     _move(cloud, vm, host)
     return vm
+
+
+def _move_disks(call: Call, vm: UserVm, pools: Mapping[Volume, StoragePool]) -> None:
+    """Put disks of a stopped VM on other pools (UserVmManagerImpl.vmStorageMigration)."""
+    if not call.is_root_admin:
+        raise PermissionDenied("No permission to migrate VM, Only Root Admin can migrate a VM!")
+    if vm.state != "Stopped":
+        raise InvalidParameterValue("VM is not Stopped, unable to migrate the vm having the specified id")
+    if len(vm.volumes) > 1 and vm.hypervisor.lower() not in ("vmware", "kvm"):
+        raise InvalidParameterValue("Data disks attached to the vm, can not migrate. Need to detach data disks first")
+    if call.cloud.store.table(VmSnapshot).first(vm=vm):
+        raise InvalidParameterValue(
+            "Instance's disk cannot be migrated, please remove all the Instance Snapshots for this Instance"
+        )
+    for pool in pools.values():
+        hypervisor = pool.cluster.hypervisor if pool.cluster is not None else pool.hypervisor
+        if hypervisor not in (None, "Any", vm.hypervisor):
+            raise InvalidParameterValue(f"hypervisor is not compatible: dest: {hypervisor}, vm: {vm.hypervisor}")
+    for volume, pool in pools.items():
+        volumes.put_on(volume, pool, vm.hypervisor)
 
 
 def _move(cloud: Cloud, vm: UserVm, host: Host) -> None:
@@ -451,23 +525,38 @@ def _machine(call: Call) -> UserVm:
 
 @family.command("migrateVirtualMachineWithVolume")
 def migrate_with_volume(call: Call) -> Answer:
-    cloud, vm = call.cloud, _machine(call)
-    host = call.maybe(Host, "hostid")
-    pools: dict[Volume, StoragePool] = {}
-    for entry in call.entries("migrateto"):
-        volume = cloud.store.table(Volume).get(entry.get("volume", ""))
-        pool = cloud.store.table(StoragePool).get(entry.get("pool", ""))
-        if volume is None or volume.vm is not vm or pool is None:
-            raise InvalidParameterValue("There are no volumes or pools of the migration list that the VM could use")
-        pools[volume] = pool
-    if host is None and not pools:
-        raise InvalidParameterValue("Either hostid or migrateto should be passed for migrating the VM.")
-    check_migratable(call, vm)
+    cloud, chosen = call.cloud, call.entries("migrateto")
+    auto = call.get("autoselect")
+    if "hostid" not in call and not chosen and not auto:
+        raise InvalidParameterValue(
+            "Either hostid or migrateto must be passed or autoselect must be true for migrating the Instance."
+        )
+    vm = call.one(UserVm, "virtualmachineid", missing="Unable to find the VM by ID {}")
+    if vm.state != "Running" and ("hostid" in call or auto):
+        raise InvalidParameterValue(
+            f"{capacity.describe(vm)} is not in the Running state to migrate it to the new host."
+        )
+    if vm.state != "Stopped" and "hostid" not in call and auto is False:
+        raise InvalidParameterValue(
+            f"{capacity.describe(vm)} is not in the Stopped state to migrate, use the hostid or autoselect parameter to "
+            "migrate it to a new host."
+        )
+    host = call.maybe(Host, "hostid", missing="Unable to find the specified host to migrate the Instance.")
+    if host is None and not auto:
+        _move_disks(call, vm, _chosen_pools(call, vm, chosen))
+        return vm
+    if not call.is_root_admin:
+        raise PermissionDenied("No permission to migrate VM, Only Root Admin can migrate a VM!")
+    if cloud.store.table(VmSnapshot).first(vm=vm) and vm.hypervisor.lower() != "vmware":
+        raise InvalidParameterValue(
+            "Instance with Instance Snapshots cannot be migrated with storage, please remove all Instance Snapshots"
+        )
+    _check_motion(cloud, vm, host)
+    pools = _chosen_pools(call, vm, chosen)
     if host is None:
         host = next((each for each, _ in capacity.migration_targets(cloud, vm)), None)
-    if host is None:
-        raise InternalError(f"Unable to find suitable destination to migrate VM {vm.instance_name}")
-    check_destination(cloud, vm, host)
+        if host is None:
+            raise InternalError(f"Unable to find suitable destination to migrate VM {vm.instance_name}")
     for volume in vm.volumes:
         if volume in pools or volume.pool is None or capacity.reaches(volume.pool, host):
             continue
@@ -482,6 +571,63 @@ def migrate_with_volume(call: Call) -> Answer:
     for volume, pool in pools.items():
         volumes.put_on(volume, pool, vm.hypervisor)
     return vm
+
+
+def _check_motion(cloud: Cloud, vm: UserVm, host: Host | None) -> None:
+    """Raise unless a running VM can move to a host with its disks (getHostsForMigrateVmWithStorage)."""
+    source = vm.host
+    assert source is not None
+    if host is None:
+        return
+    if host is source:
+        raise InvalidParameterValue(
+            f"Cannot migrate VM as it is already present on host {host.name} (ID: {host.id}), please specify valid "
+            "destination host to migrate the VM"
+        )
+    if host.hypervisor != source.hypervisor:
+        raise InternalError(
+            "The source and destination hosts are not of the same type and version. Source hypervisor type and version: "
+            f"{source.hypervisor} {source.hypervisor_version}, Destination hypervisor type and version: "
+            f"{host.hypervisor} {host.hypervisor_version}"
+        )
+    if not moves_disks(cloud, vm):
+        raise InternalError(
+            f"Migration with storage isn't supported for source host {source.name} (ID: {source.id}) on hypervisor "
+            f"{source.hypervisor} with version {source.hypervisor_version}"
+        )
+    if host.state != "Up" or host.resource_state != "Enabled":
+        raise InternalError(
+            f"Cannot migrate VM, destination host {host.name} (ID: {host.id}) is not in correct state, has status: "
+            f"{host.state}, state: {host.resource_state}"
+        )
+
+
+def _chosen_pools(call: Call, vm: UserVm, entries: list[dict[str, str]]) -> dict[Volume, StoragePool]:
+    """Where a request wants each disk of a VM (getVolumePoolMappingForMigrateVmWithStorage)."""
+    store, pools = call.cloud.store, {}
+    for entry in entries:
+        volume, pool = (
+            store.table(Volume).get(entry.get("volume", "")),
+            store.table(StoragePool).get(entry.get("pool", "")),
+        )
+        if volume is None:
+            raise InvalidParameterValue(f"There is no volume present with the given id {entry.get('volume', 'null')}")
+        if pool is None:
+            raise InvalidParameterValue(
+                f"There is no storage pool present with the given id {entry.get('pool', 'null')}"
+            )
+        if "Maintenance" in pool.state:
+            raise InvalidParameterValue(
+                f"Cannot migrate volume {volumes.describe_in_full(volume)}to the destination storage pool {pool.name} as the "
+                "storage pool is in maintenance mode."
+            )
+        if volume.vm is not vm:
+            raise InvalidParameterValue(
+                f"Volume {volumes.describe_in_full(volume)} doesn't belong to the VM {vm.instance_name} (ID: {vm.id}) that "
+                "has to be migrated"
+            )
+        pools[volume] = pool
+    return pools
 
 
 @family.command("findHostsForMigration", object_name="host")

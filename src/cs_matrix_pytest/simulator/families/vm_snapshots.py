@@ -183,6 +183,8 @@ def revert(call: Call) -> Answer:
 @family.command("createSnapshotFromVMSnapshot")
 def create_volume_snapshot(call: Call) -> Generator[Resource, None, Answer]:
     source, volume = _one(call), call.one(Volume, "volumeid")
+    if (hypervisor := source.vm.hypervisor).lower() != "kvm":
+        raise InvalidParameterValue(f"Unsupported hypervisor type {hypervisor}. This supports KVM only")
     if volume.vm is not source.vm:
         raise InvalidParameterValue("The volume does not belong to the VM of the VM snapshot")
     snapshot = snapshots.new_snapshot(call.cloud, volume, call.get("name"))

@@ -11,7 +11,10 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import gpu
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
+from cs_matrix_pytest.simulator.families.console_sessions import remember
+from cs_matrix_pytest.simulator.families.images import vnf_fields
 from cs_matrix_pytest.simulator.families.nics import nic_fields
+from cs_matrix_pytest.simulator.families.vm_leases import lease_fields
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
 from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
 from cs_matrix_pytest.simulator.models.networks import Nic, PublicIp
@@ -69,6 +72,7 @@ SHOWN_BY = {
 TELLS_PASSWORD = frozenset(
     {
         "deployVirtualMachine",
+        "deployVnfAppliance",
         "startVirtualMachine",
         "resetPasswordForVirtualMachine",
         "resetSSHKeyForVirtualMachine",
@@ -205,6 +209,10 @@ def _affinity_groups(vm: UserVm, _call: Call) -> dict[str, Any]:
     }
 
 
+def _vnf(vm: UserVm, _call: Call) -> dict[str, Any]:
+    return vnf_fields(vm.template) if vm.template.template_type == "VNF" else {}
+
+
 def _whose(account: Any) -> dict[str, Any]:
     owner = owner_fields(account)
     return {name: owner[name] for name in ("account", "project", "projectid") if name in owner}
@@ -248,7 +256,7 @@ PARTS: dict[str, Callable[[UserVm, Call], dict[str, Any]]] = {
     "volume": _volume,
     "min": _nothing,
     "affgrp": _affinity_groups,
-    "vnfnics": _nothing,
+    "vnfnics": _vnf,
 }
 """The parts of a VM that a list can be asked for (ApiConstants.VMDetails)."""
 ALL_PARTS = frozenset(PARTS)
@@ -335,6 +343,7 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
         shown["userdata"] = vm.user_data
     if vm.password and call.command.name in TELLS_PASSWORD:
         shown["password"] = vm.password
+    shown |= lease_fields(cloud, vm)
     wanted = parts_of(call)
     for part, show in PARTS.items():
         if part in wanted:
@@ -429,6 +438,7 @@ FILTERS: dict[str, Callable[[UserVm, Any, Call], bool]] = {
     "isvnf": lambda vm, value, _call: (vm.template.template_type == "VNF") is value,
     "arch": lambda vm, value, _call: vm.template.arch == value,
     "userdata": lambda _vm, _value, _call: True,
+    "leased": lambda vm, value, _call: not value or (vm.lease is not None and vm.lease.execution == "PENDING"),
     "backupofferingid": lambda vm, offering, _call: vm.backup_offering is offering,
     "autoscalevmgroupid": lambda vm, group, _call: vm in group.balanced,
     "extensionid": lambda vm, extension, _call: vm.template.extension is extension,
@@ -488,6 +498,7 @@ def create_console_endpoint(call: Call) -> Answer:
         return {"consoleendpoint": {"success": False, "details": "Permission denied"}}
     if vm.state != "Running":
         return {"consoleendpoint": {"success": False, "details": f"VM {vm.id} must be running to connect console"}}
+    remember(call, vm)
     return {
         "consoleendpoint": {
             "success": True,

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.simulator.access import check_access, check_owner, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.clock import timed
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InternalError,
+    InvalidParameterValue,
+    PermissionDenied,
+    ResourceLimitExceeded,
+)
 from cs_matrix_pytest.simulator.families import capacity, volumes
+from cs_matrix_pytest.simulator.families.kms_keys import key_for_volume
+from cs_matrix_pytest.simulator.families.public_ips import check_custom_id, describe_zone, rename
 from cs_matrix_pytest.simulator.families.vm_deploy import check_usable
 from cs_matrix_pytest.simulator.families.volumes import CDROM_DEVICE
 from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
+from cs_matrix_pytest.simulator.models.backups import Backup
 from cs_matrix_pytest.simulator.models.iam import Account, Project
 from cs_matrix_pytest.simulator.models.infra import HypervisorCapabilities, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
@@ -26,10 +36,38 @@ if TYPE_CHECKING:
 
 family = Family("changes of volumes")
 
+STATES = (
+    "Allocated",
+    "Creating",
+    "Ready",
+    "Migrating",
+    "Snapshotting",
+    "RevertSnapshotting",
+    "Resizing",
+    "Expunging",
+    "Expunged",
+    "Destroy",
+    "Destroying",
+    "UploadOp",
+    "Copying",
+    "Uploaded",
+    "NotUploaded",
+    "UploadInProgress",
+    "UploadError",
+    "UploadAbandoned",
+    "Attaching",
+    "Restoring",
+    "Consolidating",
+    "RestoreError",
+)
+"""Every state of a volume (Volume.State)."""
 MAX_DATA_DISKS = 6
 """Data disks of a VM where the hypervisor's capabilities say nothing."""
 ROOT_DETACHABLE = ("simulator", "kvm", "vmware", "xenserver")
 EXTRACT_MODES = ("FTP_UPLOAD", "HTTP_DOWNLOAD")
+BACKED_UP = "backup.enable.attach.detach.of.volumes"
+IN_MAINTENANCE = ("PrepareForMaintenance", "Maintenance", "ErrorInMaintenance")
+"""States of a pool that is in maintenance (StoragePool.isInMaintenance)."""
 
 
 def may_expunge(call: Call) -> bool:
@@ -76,8 +114,6 @@ def check_room(call: Call, owner: Account, offering: DiskOffering, count: int, s
 def create_volume(call: Call) -> Generator[Resource, None, Answer]:
     cloud, owner = call.cloud, owner_of_new(call)
     check_access(cloud, call.account, owner)
-    if "displayvolume" in call and not call.is_root_admin:
-        raise PermissionDenied("Cannot update parameter displayvolume, only admin permitted ")
     snapshot = _snapshot(call)
     offering = call.params.get("diskofferingid")
     if snapshot is None and offering is None:
@@ -93,8 +129,6 @@ def create_volume(call: Call) -> Generator[Resource, None, Answer]:
         raise InvalidParameterValue("Please specify a zone")
     zone = zone or (snapshot.zone if snapshot else None)
     assert zone is not None
-    if zone.allocation_state == "Disabled" and not call.is_root_admin:
-        raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.name}")
     check_access(cloud, owner, zone)
     size = snapshot.size if snapshot else 0
     iops: tuple[int | None, int | None] | None = None
@@ -122,7 +156,17 @@ def create_volume(call: Call) -> Generator[Resource, None, Answer]:
         check_access(cloud, call.account, vm)
     assert offering is not None
     check_room(call, owner, offering, 1, size)
-    name = call.get("name") or f"volume-{new_uuid()}"
+    if zone.allocation_state == "Disabled" and not call.is_root_admin:
+        raise PermissionDenied(f"Cannot perform this operation, Zone: {describe_zone(zone)} is currently disabled")
+    if offering.storage_type == "local" and not zone.local_storage_enabled:
+        raise InvalidParameterValue(
+            f"Zone is not configured to use local storage but volume's disk offering {offering.name} uses it"
+        )
+    custom_id = call.get("customid")
+    if custom_id is not None:
+        check_custom_id(cloud, Volume, custom_id)
+    name = (call.get("name", "").strip() and call["name"]) or new_uuid()
+    key = key_for_volume(call, "kmskeyid", owner, zone)
     volume = volumes.new_volume(
         cloud,
         owner,
@@ -131,20 +175,44 @@ def create_volume(call: Call) -> Generator[Resource, None, Answer]:
         type="DATADISK",
         size=size,
         disk_offering=offering,
+        template=snapshot.volume.template if snapshot else None,
         snapshot=snapshot,
         display=call.flag("displayvolume", True),
         iops=iops,
+        id=custom_id,
     )
+    volume.kms_key = key
     try:
         yield volume
-        if snapshot is not None:
-            _fill(call, volume, snapshot, vm)
-        elif "storageid" in call:
-            volumes.put_on(volume, call.one(StoragePool, "storageid"), cloud.hypervisor)
     except ApiError:
         volumes.destroy(volume)
         raise
+    try:
+        if snapshot is not None:
+            _fill(call, volume, snapshot, vm)
+        elif "storageid" in call:
+            _make_on(call, volume, call.one(StoragePool, "storageid"))
+    except ApiError as error:
+        named = volumes.describe_in_full(volume)
+        volumes.destroy(volume)
+        raise InternalError(f"Failed to create volume: {named}") from error
     return volume
+
+
+def _make_on(call: Call, volume: Volume, pool: StoragePool) -> None:
+    """Make a new volume on the pool that an admin named."""
+    if pool.state != "Up":
+        raise InvalidParameterValue(
+            f"Cannot create volume {volume.id} on storage pool {pool.name} as the storage pool is not in Up state."
+        )
+    if pool.zone is not volume.zone:
+        raise InvalidParameterValue(
+            f"Cannot create volume {volume.id} in zone {volume.zone.number} on storage pool {pool.id} in zone "
+            f"{pool.zone.number}."
+        )
+    if not capacity.holds(pool, volume.disk_offering):
+        raise InvalidParameterValue(f"Disk offering: {volume.disk_offering.id} is not compatible with the storage pool")
+    volumes.put_on(volume, pool, call.cloud.hypervisor)
 
 
 def _snapshot(call: Call) -> Snapshot | None:
@@ -156,7 +224,7 @@ def _snapshot(call: Call) -> Snapshot | None:
     check_access(call.cloud, call.account, snapshot)
     if snapshot.state != "BackedUp":
         raise InvalidParameterValue(
-            f"Snapshot {snapshot.name} is not in BackedUp state yet and can't be used for volume creation"
+            f"{volumes.describe_snapshot(snapshot)} is not in BackedUp state yet and can't be used for volume creation"
         )
     return snapshot
 
@@ -172,16 +240,10 @@ def _fill(call: Call, volume: Volume, snapshot: Snapshot, vm: UserVm | None) -> 
         able = [each for each in call.cloud.store.table(StoragePool) if each.zone is volume.zone]
         pool = next((each for each in able if capacity.holds(each, volume.disk_offering)), None)
     if pool is None:
-        raise InternalError(f"Failed to create volume: {volumes.describe(volume)}")
+        raise InternalError(f"Failed to create volume: {volumes.describe_in_full(volume)}")
     volumes.put_on(volume, pool, hypervisor)
     if vm is not None:
-        try:
-            attach_to(call, volume, vm, None)
-        except ApiError as error:
-            raise InternalError(
-                f"Volume: {volume.id} created successfully, but failed to attach the newly created volume to VM: "
-                f"{vm.number} due to error: {error.text}"
-            ) from None
+        attach_to(call, volume, vm, None)
 
 
 @family.command("attachVolume")
@@ -223,8 +285,13 @@ def attach_to(call: Call, volume: Volume, vm: UserVm, device_id: int | None) -> 
         )
     if cloud.store.table(VmSnapshot).first(vm=vm):
         raise InvalidParameterValue(
-            f"Unable to attach volume to Instance {vm.instance_name}/{vm.id}, please specify an Instance that does not have "
+            f"Unable to attach volume to Instance {vm.name}/{vm.id}, please specify an Instance that does not have "
             "Instance Snapshots"
+        )
+    if has_protected_backups(cloud, vm):
+        raise InvalidParameterValue(
+            "Unable to attach volume, please specify a VM that does not have any backups or set the global configuration "
+            f"'{BACKED_UP}' to true."
         )
     for resource in (volume, vm):
         check_access(cloud, call.account, resource)
@@ -256,6 +323,15 @@ def attach_to(call: Call, volume: Volume, vm: UserVm, device_id: int | None) -> 
     volume.attached, volume.ever_attached = cloud.clock.datetime(), True
 
 
+def has_protected_backups(cloud: Cloud, vm: UserVm) -> bool:
+    """True where a VM's disks stay as they are because it has backups (validateIfVmHasBackups)."""
+    return (
+        vm.backup_offering is not None
+        and cloud.store.table(Backup).first(vm=vm) is not None
+        and not cloud.configuration.flag(BACKED_UP)
+    )
+
+
 def check_root_movable(vm: UserVm) -> None:
     """Raise InvalidParameterValue where a VM's root disk cannot be taken or given now."""
     if vm.hypervisor.lower() not in ROOT_DETACHABLE:
@@ -285,7 +361,7 @@ def _device_id(cloud: Cloud, vm: UserVm, wanted: int | None) -> int:
     for volume in vm.volumes:
         if volume.device_id == wanted:
             raise InternalError(
-                f"deviceId {wanted} is used by vol {volumes.describe(volume)} on vm {capacity.describe(vm)}"
+                f"deviceId {wanted} is used by vol {volumes.describe_in_full(volume)} on vm {capacity.describe(vm)}"
             )
     return wanted
 
@@ -298,7 +374,7 @@ def detach_volume(call: Call) -> Answer:
     if vm is not None:
         volume = next((each for each in vm.volumes if each.device_id == device_id), None)
         if volume is None:
-            raise InvalidParameterValue("Unable to find volume with ID: null")
+            raise ApiError("Index 0 out of bounds for length 0")
     else:
         volume = call.one(Volume)
     check_access(call.cloud, call.account, volume)
@@ -312,6 +388,11 @@ def detach_volume(call: Call) -> Answer:
     if call.cloud.store.table(VmSnapshot).first(vm=vm):
         raise InvalidParameterValue(
             "Unable to detach volume, please specify an Instance that does not have Instance Snapshots"
+        )
+    if has_protected_backups(call.cloud, vm):
+        raise InvalidParameterValue(
+            "Unable to detach volume, cannot detach volume from a VM that has backups. First remove the VM from the backup "
+            f"offering or set the global configuration '{BACKED_UP}' to true."
         )
     volumes.detach(volume)
     return volume
@@ -374,6 +455,7 @@ def destroy_volume(call: Call) -> Answer:
     return volume
 
 
+@timed
 def expunge_if_still_destroyed(cloud: Cloud, volume: Volume) -> None:
     """Expunge a destroyed volume unless it was recovered meanwhile (StorageManagerImpl.cleanupStorage)."""
     if volume in cloud.store and volume.state == "Destroy" and volume.vm is None:
@@ -390,9 +472,16 @@ def recover_volume(call: Call) -> Answer:
     check_access(call.cloud, call.account, volume)
     if volume.state != "Destroy":
         raise InvalidParameterValue("Please specify a volume in Destroy state.")
+    try:
+        check_room(call, volume.account, volume.disk_offering, 1, volume.size)
+    except ResourceLimitExceeded as error:
+        raise InvalidParameterValue(error.text) from error
     volumes.detach(volume)
-    volume.state = "Ready" if volume.pool else "Allocated"
+    volume.state = "Ready"
     return volume
+
+
+family.must_name("resizeVolume", "id", Volume, "Unable to find volume by id={}")
 
 
 @family.command("resizeVolume")
@@ -425,9 +514,12 @@ def resize_volume(call: Call) -> Answer:
                 f"size for the volume {volume.name}, try with automigrate set to true in order to check in the other "
                 "suitable pools for the new size and then migrate & resize volume there."
             )
+    resized = (size, *iops) != (volume.size, volume.min_iops, volume.max_iops)
     volume.size, (volume.min_iops, volume.max_iops) = size, iops
     if new is not None:
         volume.disk_offering = new
+    if resized:
+        note_root_size(volume)
     return volume
 
 
@@ -501,11 +593,7 @@ def _size_of_new(
         if asked is not None:
             raise InvalidParameterValue("You cannot pass in a custom disk size to a non-custom disk offering.")
         size = new.disk_size * GIB
-    if volume.is_root and vm is not None and size != volume.size and vm.state != "Stopped":
-        raise InvalidParameterValue(
-            f"Cannot resize ROOT volume [{volume.name}] when VM is not on Stopped State. VM {vm.instance_name} is in state "
-            f"{vm.state}"
-        )
+    _check_root_at_rest(volume, size)
     if not new.custom_iops:
         return size, (new.min_iops, new.max_iops)
     least, most = call.get("miniops", volume.min_iops), call.get("maxiops", volume.max_iops)
@@ -518,7 +606,7 @@ def check_new_size(call: Call, volume: Volume, size: int) -> None:
         return
     if volume.vm is not None and call.cloud.store.table(VmSnapshot).first(vm=volume.vm):
         raise InvalidParameterValue(
-            "A volume that is attached to any Instance with any Instance Snapshots cannot be resized."
+            "The volume is attached to a VM with memory&disk VM snapshots; therefore, it cannot be resized."
         )
     volumes.check_size(call.cloud, size)
     if size >= volume.size:
@@ -539,13 +627,93 @@ def check_new_size(call: Call, volume: Volume, size: int) -> None:
 def change_offering(call: Call) -> Answer:
     volume, new = _any(call, "No such volume"), call.one(DiskOffering, "diskofferingid")
     check_access(call.cloud, call.account, volume)
-    if volume.disk_offering is new:
-        raise InvalidParameterValue(f"Volume {volumes.describe(volume)} already have the new disk offering {new.name}.")
-    size, iops = _size_of_new(call, volume, volume.disk_offering, new)
+    size, iops = _size_by_new(call, volume, new)
     check_new_size(call, volume, size)
     check_room(call, volume.account, new, 0, size - volume.size)
-    volume.size, (volume.min_iops, volume.max_iops), volume.disk_offering = size, iops, new
+    pool = volume.pool
+    if volume.state != "Allocated" and pool is not None and not capacity.holds(pool, new):
+        pool = _pool_for_new(call, volume, new)
+    resized = size != volume.size
+    volume.size, (volume.min_iops, volume.max_iops), volume.disk_offering, volume.pool = size, iops, new, pool
+    if resized:
+        note_root_size(volume)
     return volume
+
+
+def _pool_for_new(call: Call, volume: Volume, new: DiskOffering) -> StoragePool:
+    """Where a volume moves whose pool is none for its new offering."""
+    if not call.flag("automigrate"):
+        raise InvalidParameterValue(
+            f"Failed to change offering for volume {volume.id} since automigrate is set to false but volume needs to migrated"
+        )
+    host = volume.vm.host if volume.vm is not None else None
+    for pool in call.cloud.store.table(StoragePool):
+        near = pool.zone is volume.zone and (host is None or capacity.reaches(pool, host))
+        if near and pool is not volume.pool and capacity.holds(pool, new):
+            return pool
+    raise ApiError(
+        f"Volume change offering operation failed for volume: {volumes.describe_in_full(volume)} as no suitable pool(s) "
+        "found for migrating to support new disk offering"
+    )
+
+
+def note_root_size(volume: Volume) -> None:
+    """Have a VM's details tell the size of its root disk, once that was resized on its pool."""
+    if volume.is_root and volume.vm is not None and volume.state != "Allocated":
+        volume.vm.details["rootdisksize"] = str(volume.size // GIB)
+
+
+def _size_by_new(call: Call, volume: Volume, new: DiskOffering) -> tuple[int, tuple[int | None, int | None]]:
+    """The bytes and IOPS of a volume whose offering changes (validateVolumeResizeWithNewDiskOfferingAndLoad)."""
+    old, asked = volume.disk_offering, call.get("size")
+    if old.encrypt != new.encrypt:
+        raise InvalidParameterValue("Cannot change the encryption type of a volume, please check the selected offering")
+    check_usable(volume.account, new, volume.zone)
+    if new.disk_size > 0 and not new.compute_only:
+        size = new.disk_size * GIB
+    elif new.customized and not new.compute_only:
+        if asked is None:
+            raise InvalidParameterValue("The new disk offering requires that a size be specified.")
+        size = asked * GIB
+    else:
+        if asked is not None:
+            raise InvalidParameterValue("You cannot pass in a custom disk size to a non-custom disk offering.")
+        size = new.disk_size * GIB or volume.size
+    iops = new.min_iops, new.max_iops
+    if new.custom_iops:
+        iops = _iops(call.get("miniops", volume.min_iops), call.get("maxiops", volume.max_iops))
+    fixed = InvalidParameterValue(f"Resize volume for {volume.name} is not allowed since disk offering's size is fixed")
+    if old.strict and size != volume.size:
+        raise fixed
+    if old is new and not new.customized:
+        raise InvalidParameterValue(
+            f"Volume {volumes.describe_in_full(volume)} is already having disk offering {new.id}"
+        )
+    if old.strict != new.strict:
+        raise InvalidParameterValue("Disk offering size strictness does not match with new disk offering.")
+    matched = call.cloud.configuration.flag("match.storage.pool.tags.with.disk.offering", volume.zone, default=True)
+    if matched and not set(old.storage_tags) <= set(new.storage_tags):
+        raise InvalidParameterValue(
+            f"Selected disk offering {new.id} does not have tags as in existing disk offering of volume {volume.id}"
+        )
+    vm = volume.vm
+    if volume.is_root and vm is not None and vm.service_offering.disk_offering_strict:
+        raise InvalidParameterValue(
+            f"Cannot resize ROOT volume [{volume.name}] with new disk offering since existing disk offering is strictly "
+            "assigned to the ROOT volume."
+        )
+    _check_root_at_rest(volume, size)
+    return size, iops
+
+
+def _check_root_at_rest(volume: Volume, size: int) -> None:
+    """Raise InvalidParameterValue where a root disk is resized whose VM is not stopped."""
+    vm = volume.vm
+    if volume.is_root and vm is not None and size != volume.size and vm.state != "Stopped":
+        raise InvalidParameterValue(
+            f"Cannot resize ROOT volume [{volume.name}] when VM is not on Stopped State. VM {vm.instance_name} is in state "
+            f"{vm.state}"
+        )
 
 
 @family.command("migrateVolume")
@@ -555,7 +723,9 @@ def migrate_volume(call: Call) -> Answer:
     if volume.state != "Ready":
         raise InvalidParameterValue("Volume must be in ready state")
     if volume.pool is pool:
-        raise InvalidParameterValue(f"Volume {volumes.describe(volume)} is already on the destination storage pool")
+        raise InvalidParameterValue(
+            f"Volume {volumes.describe_in_full(volume)} is already on the destination storage pool"
+        )
     vm = volume.vm
     if vm is not None and vm.state not in ("Running", "Stopped"):
         raise InternalError(
@@ -575,12 +745,12 @@ def migrate_volume(call: Call) -> Answer:
             )
         if not call.flag("livemigrate"):
             raise InvalidParameterValue(
-                f"The volume {volumes.describe(volume)}is attached to a vm and for migrating it the parameter livemigrate "
+                f"The volume {volumes.describe_in_full(volume)}is attached to a vm and for migrating it the parameter livemigrate "
                 "should be specified"
             )
-    if pool.state != "Up":
+    if pool.state in IN_MAINTENANCE:
         raise InvalidParameterValue(
-            f"Cannot migrate volume {volumes.describe(volume)}to the destination storage pool {pool.name} as the storage "
+            f"Cannot migrate volume {volumes.describe_in_full(volume)}to the destination storage pool {pool.name} as the storage "
             "pool is in maintenance mode."
         )
     if capacity.space_taken(cloud).get(pool, 0) + volume.size > capacity.space_of(cloud, pool):
@@ -589,33 +759,58 @@ def migrate_volume(call: Call) -> Answer:
         raise InvalidParameterValue(
             "Cannot migrate a volume of a virtual machine to a storage pool in a different cluster"
         )
-    new = call.maybe(DiskOffering, "newdiskofferingid")
-    if new is not None:
-        if not set(new.storage_tags) <= set(pool.storage_tags):
-            raise InvalidParameterValue(
-                f"Target Storage [id={pool.id}] storage tags [{','.join(pool.storage_tags)}] does not match new disk "
-                f"offering [id={new.id}] storage tags [{','.join(new.storage_tags)}]."
-            )
-        volume.disk_offering = new
+    new = call.maybe(DiskOffering, "newdiskofferingid", missing="The disk offering informed is not valid [id={}].")
+    check_usable(call.account, new, volume.zone)
+    offering = new or (
+        volume.disk_offering if cloud.configuration.flag("match.storage.pool.tags.with.disk.offering") else None
+    )
+    if offering is not None:
+        check_replaceable(volume, offering, pool)
+        volume.disk_offering = offering
     volume.pool = pool
     return volume
+
+
+def check_replaceable(volume: Volume, offering: DiskOffering, pool: StoragePool) -> None:
+    """Raise InvalidParameterValue where a volume cannot have an offering on a pool
+    (validateConditionsToReplaceDiskOfferingOfVolume)."""
+    is_local = pool.scope == "HOST"
+    if not is_local and offering.storage_type == "local":
+        raise InvalidParameterValue(
+            "You cannot move the volume to shared storage, with the disk offering configured for local storage."
+        )
+    if is_local and offering.storage_type != "local":
+        raise InvalidParameterValue(
+            "You cannot move the volume to local storage, with the disk offering configured for shared storage."
+        )
+    if not set(offering.storage_tags) <= set(pool.storage_tags):
+        raise InvalidParameterValue(
+            f"Migration failed: target pool [{pool.name}, tags:[{', '.join(pool.storage_tags)}]] has no matching tags for "
+            f"volume [{volume.name}, uuid:{volume.id}, tags:{','.join(offering.storage_tags)}]"
+        )
+    if volume.is_root and volume.vm is not None and volume.vm.service_offering.disk_offering_strict:
+        raise InvalidParameterValue(
+            f"Disk offering cannot be changed to the volume {volume.id} since existing disk offering is strictly associated "
+            "with the volume"
+        )
+
+
+family.must_name("updateVolume", "id", Volume, "Invalid volume id was provided")
 
 
 @family.command("updateVolume")
 def update_volume(call: Call) -> Answer:
     volume, cloud = _any(call, "The volume id doesn't exist"), call.cloud
-    for_admins = ("path", "state", "storageid", "displayvolume", "customid", "chaininfo")
-    if not call.is_root_admin and any(name in call for name in for_admins):
-        raise InvalidParameterValue(
-            "The domain admin and normal user are not allowed to update volume except volume name & delete protection"
-        )
     check_access(cloud, call.account, volume)
+    if call.get("state", volume.state) not in STATES:
+        raise InvalidParameterValue("Invalid volume state specified")
     pool = call.maybe(StoragePool, "storageid")
     if pool is not None and pool.zone is not volume.zone:
         raise InvalidParameterValue("Invalid storageId specified; refers to the pool outside of the volume's zone")
     volume.pool = pool or volume.pool
     volume.path, volume.chain_info = call.get("path", volume.path), call.get("chaininfo", volume.chain_info)
     volume.state, volume.name = call.get("state", volume.state), call.get("name", volume.name)
+    rename(call, volume)
     volume.display = call.flag("displayvolume", volume.display)
     volume.delete_protection = call.flag("deleteprotection", volume.delete_protection)
     return volume
@@ -693,10 +888,12 @@ def assign_volume(call: Call) -> Answer:
         raise InvalidParameterValue("Both 'accountid' and 'projectid' were informed. You must inform only one of them.")
     owner = project.account if project is not None else account
     if owner is None:
-        raise InvalidParameterValue("One of 'accountid' or 'projectid' must be informed.")
+        raise InvalidParameterValue(
+            "UUID of the destination account is invalid. No account was found with UUID [null]."
+        )
     if owner.state.lower() in ("disabled", "locked"):
         raise InvalidParameterValue(
-            f"Unable to assign volume to destination account [{describe(owner)}], as it is in [{owner.state}] state."
+            f"Unable to assign volume to destination account [{describe(owner)}], as it is in [{owner.state.upper()}] state."
         )
     if owner is volume.account:
         raise InvalidParameterValue(f"The new account and the old account are the same [{describe(owner)}].")

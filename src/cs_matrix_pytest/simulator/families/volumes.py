@@ -13,6 +13,7 @@ from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
+from cs_matrix_pytest.simulator.models.keys import KmsKey
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, ServiceOffering
 from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, SnapshotPolicy, Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
@@ -55,6 +56,7 @@ def volume_view(volume: Volume, call: Call) -> dict[str, Any]:
         "miniops": volume.min_iops,
         "maxiops": volume.max_iops,
         "deleteprotection": volume.delete_protection,
+        **key_fields(volume),
         "created": when(volume.created),
         "state": volume.state,
         **owner_fields(volume.account),
@@ -108,6 +110,14 @@ def volume_view(volume: Volume, call: Call) -> dict[str, Any]:
     return shown
 
 
+def key_fields(volume: Volume) -> dict[str, Any]:
+    """The key that encrypts a volume; its version once the volume is on a pool."""
+    key = volume.kms_key
+    if not isinstance(key, KmsKey):
+        return {}
+    return {"kmskeyid": key.id, "kmskey": key.name, "kmskeyversion": key.version if volume.pool else None}
+
+
 def volume_metrics(volume: Volume, call: Call) -> dict[str, Any]:
     """A volume as listVolumesMetrics shows it (VolumeMetricsResponse)."""
     shown = {**call.cloud.view(volume, call), "sizegb": f"{volume.size / GIB:.2f} GiB"}
@@ -136,8 +146,25 @@ def is_extractable(volume: Volume) -> bool:
 
 
 def describe(volume: Volume) -> str:
-    """A volume as error texts name it."""
+    """A volume as some error texts name it, by name and id alone."""
     return f'{{"name":"{volume.name}","uuid":"{volume.id}"}}'
+
+
+def describe_in_full(volume: Volume) -> str:
+    """A volume as most error texts name it (VolumeVO.toString)."""
+    vm = volume.vm.number if volume.vm is not None else "null"
+    return (
+        f'Volume {{"id":{volume.number},"instanceId":{vm},"name":"{volume.name}","uuid":"{volume.id}",'
+        f'"volumeType":"{volume.type}"}}'
+    )
+
+
+def describe_snapshot(snapshot: Snapshot) -> str:
+    """A snapshot as error texts name it (SnapshotVO.toString)."""
+    return (
+        f'Snapshot {{"id":{snapshot.number},"name":"{snapshot.name}","state":"{snapshot.state}","uuid":"{snapshot.id}",'
+        f'"version":"2.2","volumeId":{snapshot.volume.number}}}'
+    )
 
 
 def disk_size(cloud: Cloud, offering: DiskOffering, size: int | None) -> int:
@@ -189,11 +216,13 @@ def new_volume(
     snapshot: Snapshot | None = None,
     display: bool = True,
     iops: tuple[int | None, int | None] | None = None,
+    id: str | None = None,
 ) -> Volume:
-    """Allocate a volume; it is on no pool yet."""
+    """Allocate a volume; it is on no pool yet. ``id``: the one that an admin chose for it."""
     least, most = iops or (disk_offering.min_iops, disk_offering.max_iops)
     volume = cloud.store.add(
         Volume(
+            id=id or new_uuid(),
             account=account,
             name=name,
             zone=zone,
@@ -273,7 +302,7 @@ FILTERS = {
         "diskofferingid" in call or volume.disk_offering is offering.disk_offering
     ),
     "isencrypted": lambda volume, value, _call: volume.disk_offering.encrypt is value,
-    "kmskeyid": lambda _volume, _value, _call: False,
+    "kmskeyid": lambda volume, key, _call: volume.kms_key is key,
 }
 
 
@@ -310,6 +339,8 @@ def list_volumes(call: Call) -> Answer:
     if call.flag("retrieveonlyresourcecount"):
         return Listing([], len(chosen))
     found = listing.page(call, chosen)
+    # A page has the newest, but shows them oldest first: they are looked up by their ids again.
+    page: list[Any] = sorted(found.rows, key=lambda row: (row.created, row.number))
     if call.command.name == "listVolumesMetrics":
-        return Listing([volume_metrics(row, call) for row in found.rows if isinstance(row, Volume)], found.total)
-    return found
+        page = [volume_metrics(row, call) for row in page]
+    return Listing(page, found.total)

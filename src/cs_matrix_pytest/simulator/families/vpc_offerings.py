@@ -167,7 +167,7 @@ def _capabilities(call: Call, providers: Mapping[str, list[str]]) -> dict[str, d
 
 @family.command("updateVPCOffering")
 def update_vpc_offering(call: Call) -> Answer:
-    offering = call.one(VpcOffering)
+    offering = call.one(VpcOffering, missing="Unable to find vpc offering {}")
     domains, zones, state = updated_domains(call, offering), updated_zones(call, offering), new_state(call, offering)
     offering.name = call.get("name", offering.name)
     offering.display_text = call.get("displaytext", offering.display_text)
@@ -178,7 +178,7 @@ def update_vpc_offering(call: Call) -> Answer:
 
 @family.command("deleteVPCOffering")
 def delete_vpc_offering(call: Call) -> Answer:
-    offering = call.one(VpcOffering)
+    offering = call.one(VpcOffering, missing="unable to find vpc offering {}")
     if offering.is_default:
         raise InvalidParameterValue("Default network offering can't be deleted")
     used = len(call.cloud.store.table(Vpc).where(offering=offering))

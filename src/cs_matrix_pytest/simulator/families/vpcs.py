@@ -9,7 +9,7 @@ from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
-from cs_matrix_pytest.simulator.families import guest_networks, public_ips, routers
+from cs_matrix_pytest.simulator.families import guest_networks, ipv4_subnets, public_ips, routed_networks, routers
 from cs_matrix_pytest.simulator.families.addresses import is_domain_name, is_inside, is_private
 from cs_matrix_pytest.simulator.families.network_services import service_fields, service_named
 from cs_matrix_pytest.simulator.families.offering_scope import describe as describe_offering
@@ -19,6 +19,7 @@ from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.infra import ServiceProvider, Zone
 from cs_matrix_pytest.simulator.models.networks import AclList, Network, PublicIp, Vpc
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffering
+from cs_matrix_pytest.simulator.models.routing import BgpPeer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
@@ -111,7 +112,11 @@ def vpc_view(vpc: Vpc, call: Call) -> dict[str, Any]:
 def create_vpc(call: Call) -> Generator[Resource, None, Answer]:
     cloud, vpc = call.cloud, planned(call)
     cloud.limits.check(vpc.account, "vpc")
+    if "cidr" not in call:
+        vpc.cidr = allocated_cidr(call, vpc)
     check_cidr(cloud, vpc.cidr)
+    if vpc.offering.network_mode == "ROUTED":
+        ipv4_subnets.reserve(cloud, vpc.account, vpc.zone, vpc.cidr)
     check_providers(cloud, vpc)
     cloud.store.add(vpc)
     if call.get("sourcenatipaddress"):
@@ -121,6 +126,7 @@ def create_vpc(call: Call) -> Generator[Resource, None, Answer]:
             remove(cloud, vpc)
             raise InternalError("new source NAT address cannot be acquired") from None
     try:
+        routed_networks.equip(cloud, vpc, call.many(BgpPeer, "bgppeerids"))
         yield vpc
     except ApiError:
         remove(cloud, vpc)
@@ -151,6 +157,7 @@ def planned(call: Call) -> Vpc:
     check_cidr_size(call, owner, offering)
     if call.params.get("bgppeerids") and offering.routing_mode != "Dynamic":
         raise InvalidParameterValue("The VPC offering does not support Dynamic routing")
+    routed_networks.asked_peers(call, owner, zone)
     network_domain = call.get("networkdomain")
     if offering.region_level and network_domain is None:
         raise InvalidParameterValue("Network domain must be specified for region level VPC")
@@ -167,7 +174,7 @@ def planned(call: Call) -> Vpc:
         display_text=call.get("displaytext") or call["name"],
         zone=zone,
         offering=offering,
-        cidr=call["cidr"],
+        cidr=call.get("cidr", ""),
         network_domain=network_domain,
         display=call.flag("fordisplay", True),
         dns1=call.get("dns1"),
@@ -202,8 +209,14 @@ def check_cidr_size(call: Call, owner: Account, offering: VpcOffering) -> None:
         raise InvalidParameterValue(f"VPC cidr size cannot be bigger than maximum cidr size {biggest}")
     if size < smallest:
         raise InvalidParameterValue(f"VPC cidr size cannot be smaller than minimum cidr size {smallest}")
-    # A zone has no subnets for routed VPCs here: nobody can have added any.
-    raise InternalError("Failed to allocate a CIDR with requested size for VPC.")
+
+
+def allocated_cidr(call: Call, vpc: Vpc) -> str:
+    """A network of the zone for a VPC that only says how large one it needs."""
+    found = ipv4_subnets.take(call.cloud, vpc.account, vpc.zone, call["cidrsize"])
+    if found is None:
+        raise InternalError("Failed to allocate a CIDR with requested size for VPC.")
+    return found
 
 
 def check_dns(call: Call, offering: VpcOffering) -> None:
@@ -245,7 +258,9 @@ def check_providers(cloud: Cloud, vpc: Vpc) -> None:
 
 def bounded_mtu(cloud: Cloud, zone: Zone, wanted: int) -> int:
     """The MTU of public interfaces that is wanted, as far as the zone allows it."""
-    return max(MINIMUM_MTU, min(wanted, int(cloud.configuration.number("vr.public.interface.mtu", zone, default=1500))))
+    return max(
+        MINIMUM_MTU, min(wanted, int(cloud.configuration.number("vr.public.interface.max.mtu", zone, default=1500)))
+    )
 
 
 # Life
@@ -296,6 +311,7 @@ def remove(cloud: Cloud, vpc: Vpc) -> None:
     static_routes.remove_of_vpc(cloud, vpc)
     private_gateways.remove_of_vpc(cloud, vpc)
     network_acls.remove_of_vpc(cloud, vpc)
+    routed_networks.release(cloud, vpc)
     cloud.store.remove(vpc)
 
 

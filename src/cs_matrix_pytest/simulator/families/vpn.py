@@ -76,9 +76,7 @@ def create_remote_access_vpn(call: Call) -> Generator[Resource, None, Answer]:
 
 def planned_vpn(call: Call) -> RemoteAccessVpn:
     """The VPN that a request describes, with every check of it."""
-    cloud, ip = call.cloud, call.params["publicipid"]
-    if not isinstance(ip, PublicIp) or ip not in cloud.store:
-        raise InvalidParameterValue(f"Unable to find ip address by id {getattr(ip, 'number', ip)}")
+    cloud, ip = call.cloud, public_ips.named_ip(call, "publicipid")
     check_access(cloud, call.account, ip)
     if ip.state != "Allocated":
         raise InvalidParameterValue(f"The Ip address is not ready to be used yet: {ip.address}")
@@ -211,6 +209,12 @@ def update_remote_access_vpn(call: Call) -> Answer:
     vpn.display = call.flag("fordisplay", vpn.display)
     public_ips.rename(call, vpn)
     return vpn
+
+
+@family.before("deleteRemoteAccessVpn")
+def check_served(call: Call) -> None:
+    if call.cloud.store.table(RemoteAccessVpn).first(ip=call.params["publicipid"]) is None:
+        raise InvalidParameterValue("The specified public ip is not allocated to any Account")
 
 
 @family.command("deleteRemoteAccessVpn")

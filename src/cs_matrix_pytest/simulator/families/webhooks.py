@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cs_matrix_pytest.simulator.access import check_owner, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
+from cs_matrix_pytest.simulator.clock import timed
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
@@ -404,6 +405,7 @@ def deliveries(cloud: Cloud) -> list[WebhookDelivery]:
     return [row for row in cloud.store.table(WebhookDelivery) if row.webhook in cloud.store]
 
 
+@timed
 def keep_deliveries_few(cloud: Cloud) -> None:
     """Every hour, forget all but the newest deliveries of each webhook; as long as there are webhooks."""
     if not len(cloud.store.table(Webhook)) and len(cloud.store.table(WebhookDelivery)):

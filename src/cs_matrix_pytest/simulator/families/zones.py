@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_domain
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ResourceUnavailable
+from cs_matrix_pytest.simulator.families.accounts import BAD_NETWORK_DOMAIN
+from cs_matrix_pytest.simulator.families.addresses import is_domain_name, is_private
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.gpu import zone_counts
 from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.images import Template
@@ -78,7 +82,7 @@ def zone_view(zone: Zone, call: Call) -> dict[str, Any]:
         "asnrange": "",
         "routedmodeenabled": settings.flag("routed.network.vpc.enabled", zone, default=True),
         "storageaccessgroups": ",".join(zone.storage_access_groups) or None,
-        "hasannotations": False,
+        "hasannotations": has_annotations(zone, call),
     }
     if full:
         shown |= {
@@ -114,6 +118,14 @@ def system_network(cloud: Cloud, zone: Zone, traffic_type: str) -> SystemNetwork
     return cloud.store.table(SystemNetwork).first(zone=zone, traffic_type=traffic_type)
 
 
+def is_ip6(text: str) -> bool:
+    """True for an IPv6 address."""
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
+
+
 def check_dns(call: Call) -> None:
     """Raise InvalidParameterValue where a DNS server is no address."""
     for parameter, _, called in DNS_FIELDS:
@@ -121,8 +133,18 @@ def check_dns(call: Call) -> None:
         if value and not ipv4.is_address(value):
             raise InvalidParameterValue(f"Please enter a valid IP address for {called}")
     for parameter, called in (("ip6dns1", "IP6 DNS1"), ("ip6dns2", "IP6 DNS2")):
-        if call.get(parameter) and ":" not in call[parameter]:
+        if call.get(parameter) and not is_ip6(call[parameter]):
             raise InvalidParameterValue(f"Please enter a valid IPv6 address for {called}")
+
+
+def check_guest_cidr(call: Call) -> None:
+    """Raise InvalidParameterValue where the CIDR of guest networks is none, or of no private range."""
+    text = call.get("guestcidraddress")
+    if text is None:
+        return
+    anything = call.cloud.configuration.flag("allow.non.rfc1918.compliant.ips")
+    if not ipv4.is_cidr(text) or not (anything or is_private(text)):
+        raise InvalidParameterValue("Please enter a valid guest cidr")
 
 
 def check_allocation_state(state: str | None) -> None:
@@ -148,12 +170,13 @@ def create_zone(call: Call) -> Answer:
     if basic and edge:
         raise InvalidParameterValue("Only advanced network type zones can be edge zones")
     security_groups = basic or call.flag("securitygroupenabled")
-    if guest_cidr is not None and not ipv4.is_cidr(guest_cidr):
-        raise InvalidParameterValue("Please enter a valid guest cidr")
+    check_guest_cidr(call)
+    if "domain" in call and not is_domain_name(call["domain"]):
+        raise InvalidParameterValue(BAD_NETWORK_DOMAIN)
     check_new_name(call, call["name"])
+    domain = call.maybe(Domain, "domainid", missing="Please specify a valid domain id")
     check_dns(call)
     check_allocation_state(call.get("allocationstate"))
-    domain = call.maybe(Domain, "domainid")
     store = call.cloud.store
     zone = store.add(
         Zone(
@@ -175,6 +198,10 @@ def create_zone(call: Call) -> Answer:
             storage_access_groups=call.get("storageaccessgroups", []),
         )
     )
+    if domain is not None:
+        from cs_matrix_pytest.simulator.families.dedication import dedicate_new_zone
+
+        dedicate_new_zone(call, zone, domain)
     for traffic_type in SYSTEM_TRAFFIC:
         if traffic_type != "Public" or not basic:
             store.add(SystemNetwork(zone=zone, traffic_type=traffic_type))
@@ -192,15 +219,19 @@ def zone_details(call: Call) -> dict[str, str]:
             )
         details[entry["key"]] = entry["value"]
     if "dnssearchorder" in call:
+        if not all(map(is_domain_name, call["dnssearchorder"])):
+            raise InvalidParameterValue(BAD_NETWORK_DOMAIN.replace("domain.", "domain suffixes.", 1))
         details["dns.search.order"] = ",".join(call["dnssearchorder"])
     return details
 
 
 @family.command("updateZone")
 def update_zone(call: Call) -> Answer:
-    zone, details = call.one(Zone), zone_details(call)
-    if "guestcidraddress" in call and not ipv4.is_cidr(call["guestcidraddress"]):
-        raise InvalidParameterValue("Please enter a valid guest cidr")
+    details = zone_details(call)
+    zone = call.one(Zone, missing="unable to find zone by id {}")
+    check_guest_cidr(call)
+    if call.get("domain") and not is_domain_name(call["domain"]):
+        raise InvalidParameterValue(BAD_NETWORK_DOMAIN)
     name, state = call.get("name", zone.name), call.get("allocationstate")
     if name != zone.name:
         check_new_name(call, name)
@@ -225,6 +256,7 @@ def update_zone(call: Call) -> Answer:
         zone.domain = call["domain"] or None
     if call.flag("ispublic"):
         zone.owner_domain = zone.domain = None
+        release_dedication(call.cloud, zone)
     if state:
         zone.allocation_state = state
     if zone.allocation_state == "Enabled":
@@ -258,9 +290,9 @@ def check_can_be_enabled(cloud: Cloud, zone: Zone) -> None:
 
 @family.command("deleteZone")
 def delete_zone(call: Call) -> Answer:
-    zone, store = call.one(Zone), call.cloud.store
+    zone, store = call.one(Zone, missing="A zone with ID: {} does not exist."), call.cloud.store
     blockers: tuple[tuple[Iterable[Resource], str], ...] = (
-        (store.table(Host).where(zone=zone), "there are servers in this zone."),
+        (store.table(Host).where(zone=zone, resource_state="Enabled"), "there are servers in this zone."),
         (store.table(Pod).where(zone=zone), "there are pods in this zone."),
         (store.table(PublicIp).where(zone=zone), "there are public IP addresses allocated in this zone."),
         (
@@ -280,8 +312,18 @@ def delete_zone(call: Call) -> Answer:
     for template in store.table(Template):
         if zone in template.zones:
             template.zones.remove(zone)
+    release_dedication(call.cloud, zone)
     store.remove(zone)
     return Success()
+
+
+def release_dedication(cloud: Cloud, zone: Zone) -> None:
+    """Have a zone be nobody's alone, and the group of its dedication go."""
+    from cs_matrix_pytest.simulator.families.dedication import dedication_of, forget
+
+    row = dedication_of(cloud, zone)
+    if row is not None:
+        forget(cloud, row)
 
 
 def visible_zones(call: Call) -> Sequence[Zone]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -17,7 +17,7 @@ class Parameter:
     ``type``: string, uuid, boolean, integer, long, short, double, date, list, map, object; ``items``: the type of a
     list's elements; ``entities``: the response classes an id may name; ``field``: the Java field's name, which some
     error texts show; ``acl``: the access that the caller needs to the entity; ``since``: added after 3.x, so that
-    internal numbers are not accepted for it.
+    internal numbers are not accepted for it; ``roles``: the only types of role that may pass it, of others it is ignored.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Parameter:
     acl: str | None = None
     since: bool = False
     checks: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Command:
                 acl=raw.get("acl"),
                 since=raw.get("since", False),
                 checks=tuple(raw.get("checks", ())),
+                roles=tuple(raw.get("roles", ())),
             )
             for name, raw in self.raw_params.items()
         }
@@ -133,3 +135,17 @@ def load_fresh_install() -> dict[str, Any]:
     """What a server holds before any zone exists: roles and their rules, configurations, OS types, default offerings."""
     fresh: dict[str, Any] = _load("fresh-install-4.23.json")
     return fresh
+
+
+@cache
+def load_guest_os_mappings() -> dict[str, dict[str, dict[str, dict[str, list[str]]]]]:
+    """What hypervisors call the OS types of a fresh install: hypervisor, category, OS type, name, versions."""
+    mappings: dict[str, dict[str, dict[str, dict[str, list[str]]]]] = _load("guest-os-mappings-4.23.json")
+    return mappings
+
+
+@cache
+def load_network_protocols() -> dict[str, Any]:
+    """``numbers``: index, name, description; ``icmp_types``: index, description, and descriptions by code."""
+    protocols: dict[str, Any] = _load("network-protocols-4.23.json")
+    return protocols

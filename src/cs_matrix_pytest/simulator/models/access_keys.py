@@ -31,3 +31,5 @@ class UserData(Owned):
     """Base64."""
     params: str | None = None
     """Names of variables, with commas."""
+    for_cni: bool = False
+    """True for the CNI configuration of Kubernetes clusters."""

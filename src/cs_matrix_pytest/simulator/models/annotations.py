@@ -19,5 +19,5 @@ class Annotation(Resource):
     entity_type: str
     """A name of `families.annotations.ENTITY_TYPES`."""
     entity_id: str
-    entity_name: str
+    entity_name: str | None
     admins_only: bool = False

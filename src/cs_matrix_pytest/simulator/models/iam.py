@@ -120,6 +120,12 @@ class Account(Resource):
     """The project whose resources this account owns, for an account of type PROJECT."""
     api_key_access: str = "INHERIT"
     """``ENABLED``, ``DISABLED`` or ``INHERIT``."""
+    default_zone: Resource | None = None
+
+    @property
+    def role_type(self) -> str:
+        """The key of `ROLE_TYPES` that the account's type stands for; ``User`` for a project's."""
+        return next((name for name, type in ROLE_TYPES.items() if type == self.type), "User")
 
     @property
     def is_root_admin(self) -> bool:
@@ -153,7 +159,10 @@ class User(Resource):
     """Two-factor authentication is demanded of this user."""
     two_factor_provider: str | None = None
     two_factor_code: str | None = None
+    two_factor_proven: bool = False
+    """A right code has completed the set-up."""
     failed_logins: int = 0
+    must_change_password: bool = False
 
 
 @dataclass(eq=False, kw_only=True, repr=False)

@@ -20,6 +20,7 @@ class OsCategory(Resource):
 
     name: str
     is_featured: bool = True
+    sort_key: int = 0
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -44,22 +45,39 @@ class ImageCopy:
     percent: int = 100
     error: str | None = None
     """Why it could not be downloaded."""
+    awaited: str | None = None
+    """``NOT_DOWNLOADED`` while its owner is to upload it, ``ABANDONED`` where that never happened."""
 
     @property
     def is_ready(self) -> bool:
-        return self.percent == 100 and self.error is None
+        return self.percent == 100 and self.error is None and self.awaited is None
 
     @property
     def status(self) -> str:
+        if self.awaited is not None:
+            return "Processing"
         if self.error is not None:
             return self.error
         return "Download Complete" if self.is_ready else f"{self.percent}% Downloaded"
 
     @property
     def download_state(self) -> str:
+        if self.awaited is not None:
+            return self.awaited
         if self.error is not None:
             return "DOWNLOAD_ERROR"
         return "DOWNLOADED" if self.is_ready else "DOWNLOAD_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class VnfNic:
+    """A NIC that appliances of a VNF template have."""
+
+    device_id: int
+    name: str
+    required: bool = True
+    management: bool = True
+    description: str | None = None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -111,6 +129,8 @@ class Template(Owned):
     user_data_policy: str | None = None
     extension: Resource | None = None
     """What orchestrates machines made of it."""
+    vnf_nics: list[VnfNic] = field(default_factory=list)
+    vnf_details: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_iso(self) -> bool:

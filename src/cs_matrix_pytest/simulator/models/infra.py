@@ -71,6 +71,11 @@ class Pod(Resource):
     allocation_state: str = "Enabled"
     storage_access_groups: list[str] = field(default_factory=list)
 
+    @property
+    def description(self) -> str:
+        """The ranges as the server keeps them: ``10.0.0.2-10.0.0.9-0-untagged,…``."""
+        return ",".join(f"{row.start_ip}-{row.end_ip}-{int(row.for_system_vms)}-{row.vlan}" for row in self.ranges)
+
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class Cluster(Resource):

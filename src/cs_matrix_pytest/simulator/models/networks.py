@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from cs_matrix_pytest.simulator.models.iam import Account, Domain, Owned
@@ -147,6 +148,7 @@ class SecondaryAddress(Resource):
 
     entities: ClassVar[tuple[str, ...]] = ("NicSecondaryIpResponse",)
     label: ClassVar[str] = "secondary ip"
+    leaves_row: ClassVar[bool] = False
 
     nic: Nic
     address: str
@@ -177,6 +179,20 @@ class PublicIp(Owned):
     vm: Resource | None = None
     """The VM that static NAT leads to, or the system VM that has it."""
     vm_ip: str | None = None
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class QuarantinedIp(Resource):
+    """An address that was given back and that only its last owner gets until ``end``."""
+
+    label: ClassVar[str] = "quarantined IP"
+    entities: ClassVar[tuple[str, ...]] = ("IpQuarantineResponse",)
+
+    address: str
+    previous_owner: Account
+    end: datetime
+    removal_reason: str | None = None
+    remover: Account | None = None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -229,6 +245,8 @@ class FirewallRule(Owned):
     icmp_type: int | None = None
     icmp_code: int | None = None
     egress: bool = False
+    purpose: str = "Firewall"
+    """``Firewall`` or ``Ipv6Firewall``."""
     state: str = "Add"
     display: bool = True
     type: str = "User"
@@ -290,10 +308,28 @@ class LoadBalancerRule(Owned):
     protocol: str = "tcp"
     lb_protocol: str | None = None
     cidr_list: list[str] = field(default_factory=list)
+    cidr_separator: str = " "
+    """What stands between its CIDRs where they are shown: a comma once they were updated."""
+    certificate: SslCertificate | None = None
     members: list[tuple[Resource, str]] = field(default_factory=list)
     """VMs and the addresses of theirs that are balanced."""
     state: str = "Add"
     display: bool = True
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class SslCertificate(Owned):
+    """A server certificate that load balancers can answer with."""
+
+    label: ClassVar[str] = "SSL certificate"
+    entities: ClassVar[tuple[str, ...]] = ("SslCertResponse",)
+    leaves_row: ClassVar[bool] = False
+
+    name: str
+    certificate: str
+    """As it was uploaded, as is ``chain``. The private key is checked and not kept."""
+    fingerprint: str
+    chain: str | None = None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -307,7 +343,6 @@ class StickinessPolicy(Resource):
     method: str
     description: str | None = None
     params: dict[str, str] = field(default_factory=dict)
-    state: str = "Active"
     display: bool = True
 
 
@@ -323,8 +358,7 @@ class HealthCheckPolicy(Resource):
     interval: int = 5
     """Seconds, both."""
     healthy_threshold: int = 2
-    unhealthy_threshold: int = 10
-    state: str = "Active"
+    unhealthy_threshold: int = 1
     display: bool = True
 
 
@@ -360,6 +394,7 @@ class AclList(Resource):
     label: ClassVar[str] = "network ACL"
     entities: ClassVar[tuple[str, ...]] = ("NetworkACLResponse",)
     resource_type: ClassVar[str] = "NetworkACLList"
+    leaves_row: ClassVar[bool] = False
 
     name: str
     description: str | None = None
@@ -372,6 +407,7 @@ class AclRule(Resource):
     label: ClassVar[str] = "network ACL item"
     entities: ClassVar[tuple[str, ...]] = ("NetworkACLItemResponse",)
     resource_type: ClassVar[str] = "NetworkACL"
+    leaves_row: ClassVar[bool] = False
 
     acl: AclList
     position: int
@@ -394,6 +430,7 @@ class SecurityGroup(Owned):
     label: ClassVar[str] = "security group"
     entities: ClassVar[tuple[str, ...]] = ("SecurityGroupResponse",)
     resource_type: ClassVar[str] = "SecurityGroup"
+    leaves_row: ClassVar[bool] = False
 
     name: str
     description: str | None = None
@@ -404,6 +441,7 @@ class SecurityGroupRule(Resource):
     label: ClassVar[str] = "security group rule"
     entities: ClassVar[tuple[str, ...]] = ("SecurityGroupRuleResponse",)
     resource_type: ClassVar[str] = "SecurityGroupRule"
+    leaves_row: ClassVar[bool] = False
 
     group: SecurityGroup
     egress: bool
@@ -423,6 +461,7 @@ class PortableRange(Resource):
     label: ClassVar[str] = "portable IP range"
     entities: ClassVar[tuple[str, ...]] = ("PortableIpRangeResponse",)
     resource_type: ClassVar[str] = "PortableIpAddress"
+    leaves_row: ClassVar[bool] = False
 
     region: int
     gateway: str

@@ -54,6 +54,8 @@ class Volume(Owned):
     url: str | None = None
     """Where an uploaded volume came from."""
     extract_url: str | None = None
+    kms_key: Resource | None = None
+    """What wraps the passphrase that encrypts it."""
 
     @property
     def is_root(self) -> bool:
@@ -81,6 +83,7 @@ class Snapshot(Owned):
     policy: SnapshotPolicy | None = None
     more_zones: list[Zone] = field(default_factory=list)
     """The other zones that have a copy."""
+    extract_url: str | None = None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)

@@ -41,6 +41,17 @@ class AffinityGroup(Owned):
     """``Account`` or, for the groups of dedicated resources, ``Domain``."""
 
 
+@dataclass
+class Lease:
+    """Until when a VM may live, and what happens to it then."""
+
+    expires: datetime
+    action: str
+    """A key of `families.vm_leases.ACTIONS`."""
+    execution: str = "PENDING"
+    """``PENDING``, ``DONE``, ``DISABLED`` or ``CANCELLED``."""
+
+
 @dataclass(eq=False, kw_only=True, repr=False)
 class UserVm(Owned):
     entities: ClassVar[tuple[str, ...]] = ("UserVmResponse", "VirtualMachineResponse")
@@ -86,6 +97,7 @@ class UserVm(Owned):
     """When its state last changed; None before its first start."""
     current_snapshot: VmSnapshot | None = None
     backup_offering: Resource | None = None
+    lease: Lease | None = None
 
     @property
     def default_nic(self) -> Nic | None:

@@ -46,6 +46,7 @@ class StaticRoute(Owned):
     label: ClassVar[str] = "static route"
     entities: ClassVar[tuple[str, ...]] = ("StaticRouteResponse",)
     resource_type: ClassVar[str] = "StaticRoute"
+    leaves_row: ClassVar[bool] = False
 
     vpc: Vpc
     cidr: str
@@ -62,6 +63,7 @@ class RemoteAccessVpn(Owned):
     label: ClassVar[str] = "remote access VPN"
     entities: ClassVar[tuple[str, ...]] = ("RemoteAccessVpnResponse",)
     resource_type: ClassVar[str] = "RemoteAccessVpn"
+    leaves_row: ClassVar[bool] = False
 
     ip: PublicIp
     ip_range: str
@@ -77,6 +79,7 @@ class RemoteAccessVpn(Owned):
 class VpnUser(Owned):
     label: ClassVar[str] = "VPN user"
     entities: ClassVar[tuple[str, ...]] = ("VpnUsersResponse",)
+    leaves_row: ClassVar[bool] = False
 
     username: str
     state: str = "Add"

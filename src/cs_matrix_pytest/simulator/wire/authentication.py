@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.environments import signing
-from cs_matrix_pytest.simulator.access import api_key_access
+from cs_matrix_pytest.simulator.access import api_key_access, describe_domain
 from cs_matrix_pytest.simulator.call import Caller
+from cs_matrix_pytest.simulator.errors import PermissionDenied
 from cs_matrix_pytest.simulator.models.iam import ApiKeyPair, Domain, User
+from cs_matrix_pytest.simulator.texts import fields_text
+from cs_matrix_pytest.simulator.wire import second_factor
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -71,6 +74,15 @@ def key_pair(cloud: Cloud, api_key: str) -> tuple[User, ApiKeyPair] | None:
     return None if pair is None else (pair.user, pair)
 
 
+def _count_failure(cloud: Cloud, user: User) -> None:
+    allowed = int(cloud.configuration.number("incorrect.login.attempts.allowed", default=5))
+    if user.state != "enabled" or allowed <= 0:
+        return
+    user.failed_logins += 1
+    if user.failed_logins >= allowed:
+        user.state = "disabled"
+
+
 def new_session_id() -> str:
     """A session id as the servlet container makes them."""
     return f"node0{secrets.token_hex(12)}.node0"
@@ -81,19 +93,34 @@ class Sessions:
     """Logged-in users by JSESSIONID."""
 
     _sessions: dict[str, tuple[User, str]] = field(default_factory=dict)
+    unverified: set[str] = field(default_factory=set)
+    """Of these, the ones that owe their second factor."""
 
     def login(self, cloud: Cloud, params: Mapping[str, str]) -> tuple[str, str, User] | None:
-        """Check a user name and password: (session id, session key, user), or None."""
+        """Check a user name and password: (session id, session key, user), or None.
+
+        Raises PermissionDenied for who knows the password but is disabled or locked. A user who has it wrong
+        ``incorrect.login.attempts.allowed`` times is disabled.
+        """
         user = self.named(cloud, params)
-        if (
-            user is None
-            or user.password != params.get("password")
-            or user.state != "enabled"
-            or user.account.state != "enabled"
-        ):
+        if user is None:
             return None
+        if user.password != params.get("password"):
+            _count_failure(cloud, user)
+            return None
+        account = user.account
+        if user.state != "enabled" or account.state != "enabled":
+            who = fields_text(id=user.number, uuid=user.id, username=user.username, accountName=account.name)
+            raise PermissionDenied(
+                f"User UserAccount {who}. (or their account) in domain {describe_domain(account.domain)} is "
+                "disabled/locked. Please contact the administrator."
+            )
+        user.failed_logins = 0
         session, key = new_session_id(), secrets.token_urlsafe(20)
         self._sessions[session] = (user, key)
+        if second_factor.needed(cloud, user):
+            self.unverified.add(session)
+        cloud.events.of_user(user, "USER.LOGIN", "user has logged in from IP Address /127.0.0.1")
         return session, key, user
 
     def named(self, cloud: Cloud, params: Mapping[str, str]) -> User | None:
@@ -107,6 +134,15 @@ class Sessions:
             if here and user.username == params.get("username"):
                 return user
         return None
+
+    def entries(self) -> Iterator[tuple[str, User, str]]:
+        """The sessions that are logged in: id, user, session key."""
+        return ((session, user, key) for session, (user, key) in self._sessions.items())
+
+    def restore(self, entries: Iterable[tuple[str, User, str]]) -> None:
+        """Know these sessions, and no others."""
+        self._sessions = {session: (user, key) for session, user, key in entries}
+        self.unverified = {session for session, (user, _) in self._sessions.items() if user.two_factor}
 
     def knows(self, session: str) -> bool:
         """True for the id of a session that is logged in."""
@@ -125,7 +161,15 @@ class Sessions:
 
     def end(self, session: str | None) -> bool:
         """Log out; False where there was no such session."""
+        self.unverified.discard(session or "")
         return self._sessions.pop(session or "", None) is not None
+
+    def log_out(self, cloud: Cloud, session: str | None) -> bool:
+        """Log out by the command, which is an event; False where there was no such session."""
+        known = self._sessions.get(session or "")
+        if known is not None:
+            cloud.events.of_user(known[0], "USER.LOGOUT", "user has logged out")
+        return self.end(session)
 
 
 def domain_number(cloud: Cloud, params: Mapping[str, str]) -> int:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cs_matrix_pytest.simulator.errors import ApiError, PermissionDenied, error_body
 from cs_matrix_pytest.simulator.models.iam import User
-from cs_matrix_pytest.simulator.wire.authentication import Sessions, domain_number, new_session_id, signed_caller
+from cs_matrix_pytest.simulator.wire import second_factor
+from cs_matrix_pytest.simulator.wire.authentication import domain_number, new_session_id, signed_caller
 from cs_matrix_pytest.simulator.wire.rendering import render
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
+Outcome = tuple[int, str, dict[str, Any]]
+"""HTTP status, the key that wraps an answer, the answer's body."""
 MOST_BODY = 16 * 1024**2
 """Bytes of a POST body that are read; a larger one is refused."""
+LONGEST_LINE = 8192
+"""Bytes of a line between the pieces of a body."""
 IDLE_SECONDS = 60
 """How long a connection may be silent before it is closed."""
 UNVERIFIED = "unable to verify user credentials and/or request signature"
@@ -31,7 +40,7 @@ SECURITY_HEADERS = (
     ),
 )
 VARYING = ("Vary", "Accept-Encoding, User-Agent")
-OPEN_COMMANDS = frozenset({"listOauthProvider", "listGuiThemes"})
+OPEN_COMMANDS = frozenset({"listOauthProvider", "oauthlogin", "verifyOAuthCodeAndGetUser", "listGuiThemes"})
 """Commands that are answered without knowing who asks."""
 
 
@@ -47,7 +56,7 @@ class Port(ThreadingHTTPServer):
     def __init__(self, cloud: Cloud, address: tuple[str, int], handler: type[CloudStackHandler]) -> None:
         super().__init__(address, handler)
         self.cloud = cloud
-        self.sessions = Sessions()
+        self.sessions = cloud.sessions
         self._open: set[socket.socket] = set()
         self._serving = False
 
@@ -158,13 +167,36 @@ class ApiHandler(CloudStackHandler):
     def do_GET(self) -> None:
         self._answer({})
 
+    # The answer's body is left out when it is sent.
+    do_HEAD = do_GET
+
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > MOST_BODY:
+        chunked = self.headers.get("Transfer-Encoding", "").strip().lower() == "chunked"
+        content = self._chunks() if chunked else self._of_length(self.headers.get("Content-Length", "0"))
+        if content is None:
             self.close_connection = True
-            self.reply(413, b"", [])
+            self.reply(400 if chunked else 413, b"", [])
             return
-        self._answer(first_values(self.rfile.read(int(length)).decode("utf-8", "replace")))
+        self._answer(first_values(content.decode("utf-8", "replace")))
+
+    def _of_length(self, length: str) -> bytes | None:
+        return self.rfile.read(int(length)) if length.isdecimal() and int(length) <= MOST_BODY else None
+
+    def _chunks(self) -> bytes | None:
+        """A body that is sent piece by piece; None where it is malformed or too long."""
+        content = bytearray()
+        while line := self.rfile.readline(LONGEST_LINE):
+            size = line.partition(b";")[0].strip()
+            if not re.fullmatch(b"[0-9A-Fa-f]{1,8}", size) or len(content) + int(size, 16) > MOST_BODY:
+                return None
+            if int(size, 16) == 0:
+                while self.rfile.readline(LONGEST_LINE).strip():
+                    pass
+                return bytes(content)
+            content += self.rfile.read(int(size, 16))
+            if self.rfile.readline(LONGEST_LINE).strip():
+                return None
+        return None
 
     def _answer(self, posted: Mapping[str, str]) -> None:
         path = urlsplit(self.path).path
@@ -202,8 +234,36 @@ class ApiHandler(CloudStackHandler):
                 self._reply(params, 401, envelope, {"uuidList": [], "errorcode": 401, "errortext": refused})
                 return
             request = {key: value for key, value in params.items() if key not in NOT_PARAMETERS}
-            status, envelope, body = cloud.execute(caller, name, request)
+            status, envelope, body = self._second_factor(caller.user, name, params) or cloud.execute(
+                caller, name, request
+            )
         self._reply(params, status, envelope, body)
+
+    def _second_factor(self, user: User, name: str, params: Mapping[str, str]) -> Outcome | None:
+        """What a session is answered that proves its second factor or lacks it; None where it may go on."""
+        session, cloud, sessions = self._session(), self.server.cloud, self.server.sessions
+        command = cloud.api.get(name)
+        if session is None or command is None:
+            return None
+        if name == second_factor.VALIDATE:
+            try:
+                second_factor.check(cloud, sessions, session, user, params.get("codefor2fa"))
+            except ApiError as error:
+                body = error_body(error)
+                if error.code == second_factor.REFUSED:
+                    # The servlet wraps what is an answer already.
+                    inner = {"uuidList": [], "errorcode": error.code, "errortext": error.text}
+                    body["errortext"] = render(command.envelope, inner, as_json=is_json(params)).decode()
+                return error.code, command.envelope, body
+            return 200, command.envelope, {"success": True}
+        if session not in sessions.unverified:
+            return None
+        why = second_factor.demanded(cloud, user, name)
+        if why is None:
+            return None
+        sessions.end(session)
+        refusal = ApiError(f"Unable to process the API request due to :{why}", code=second_factor.REFUSED)
+        return refusal.code, command.envelope, error_body(refusal)
 
     def _caller(self, params: Mapping[str, str]) -> tuple[Any, str]:
         session = self._session()
@@ -231,14 +291,17 @@ class ApiHandler(CloudStackHandler):
         with cloud.lock:
             named = self.server.sessions.named(cloud, params)
             by_saml = named is not None and named.source == "saml2"
-            entry = None if by_saml else self.server.sessions.login(cloud, params)
+            text = (
+                "User is not allowed CloudStack login"
+                if by_saml
+                else f"Failed to authenticate user {params.get('username')} in domain "
+                f"{domain_number(cloud, params)}; please provide valid credentials"
+            )
+            try:
+                entry = None if by_saml else self.server.sessions.login(cloud, params)
+            except PermissionDenied as refusal:
+                entry, text = None, refusal.text
             if entry is None:
-                text = (
-                    "User is not allowed CloudStack login"
-                    if by_saml
-                    else f"Failed to authenticate user {params.get('username')} in domain "
-                    f"{domain_number(cloud, params)}; please provide valid credentials"
-                )
                 error = {"uuidList": [], "errorcode": 531, "errortext": text}
                 self._reply(params, 531, "loginresponse", error, session_headers(new_session_id()))
                 return
@@ -248,7 +311,9 @@ class ApiHandler(CloudStackHandler):
         self._reply(params, 200, "loginresponse", body, [*session_headers(session), cookie])
 
     def _logout(self, params: Mapping[str, str]) -> None:
-        if self.server.sessions.end(self._session()):
+        with self.server.cloud.lock:
+            ended = self.server.sessions.log_out(self.server.cloud, self._session())
+        if ended:
             self._reply(params, 200, "logoutresponse", {"description": "success"})
             return
         text = "Session not found for the logout process."
@@ -263,7 +328,7 @@ class ApiHandler(CloudStackHandler):
         body: dict[str, Any],
         headers: list[tuple[str, str]] | None = None,
     ) -> None:
-        as_json = params.get("response", "xml").lower() == "json"
+        as_json = is_json(params)
         described = [("X-Description", one_line(body["errortext"]))] if status not in (200, 401, 531) else []
         varying = [VARYING] if status == 200 else []
         self.reply(
@@ -279,10 +344,15 @@ class ApiHandler(CloudStackHandler):
         )
 
     def _refuse_get(self, params: Mapping[str, str]) -> None:
-        as_json = params.get("response", "xml").lower() == "json"
+        as_json = is_json(params)
         kind = f"{'application/json' if as_json else 'text/xml'};charset=utf-8"
         headers = [("Content-Type", kind), *session_headers(new_session_id()), *SECURITY_HEADERS]
         self.reply(405, b"Please use HTTP POST to authenticate using this API", headers)
+
+
+def is_json(params: Mapping[str, str]) -> bool:
+    """True for a request that is to be answered in JSON."""
+    return params.get("response", "xml").lower() == "json"
 
 
 def session_headers(session: str) -> list[tuple[str, str]]:
@@ -296,6 +366,15 @@ NOT_PARAMETERS = frozenset({"command", "apiKey", "apikey", "signature", "session
 def one_line(text: str) -> str:
     """A text that may stand in a header."""
     return " ".join(str(text).split()).encode("latin-1", "replace").decode("latin-1")
+
+
+def hours_from_utc(timezone: str | None, moment: datetime) -> float:
+    """How far a time zone is from UTC at a moment; 0 for one that nobody knows, as Java has it."""
+    try:
+        offset = moment.astimezone(ZoneInfo(timezone or "UTC")).utcoffset()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return 0.0
+    return offset.total_seconds() / 3600 if offset else 0.0
 
 
 def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
@@ -316,11 +395,12 @@ def login_body(cloud: Cloud, user: User, key: str) -> dict[str, Any]:
         "lastname": user.last_name,
         "type": str(int(account.type)),
         "timezone": user.timezone or "UTC",
-        "timezoneoffset": "0.0",
+        "timezoneoffset": str(hours_from_utc(user.timezone, cloud.clock.datetime())),
         "registered": "false",
         "sessionkey": key,
         "is2faenabled": str(two_factor).lower(),
         "is2faverified": str(not two_factor).lower(),
         "issuerfor2fa": config.text("user.2fa.issuer", domain, default="CloudStack"),
         **server,
+        **({"passwordchangerequired": True} if user.must_change_password else {}),
     }

@@ -1,0 +1,123 @@
+"""What comes from outside: uploads, volumes and virtual machines that a hypervisor has and CloudStack does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cs_matrix_pytest.simulator import Simulator
+from simulator_over_http import Client, SignedClient
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with Simulator() as simulator:
+        yield Client(simulator)
+
+
+@pytest.fixture(scope="module")
+def kvm() -> Iterator[Client]:
+    with Simulator(hypervisor="kvm") as simulator:
+        yield SignedClient(simulator)
+
+
+def zone(client: Client) -> str:
+    return str(client.rows("listZones")[0]["id"])
+
+
+def test_an_uploaded_volume(client: Client) -> None:
+    told = client.one("getUploadParamsForVolume", name="up", format="VHD", zoneid=zone(client))
+    assert told["postURL"].endswith(f"/upload/{told['id']}")
+    assert {"metadata", "expires", "signature"} < told.keys()
+    of = {"id": told["id"], "listall": True}
+    assert client.one("listVolumes", **of)["state"] == "NotUploaded"
+    client.pass_time(61)
+    assert client.one("listVolumes", **of)["state"] == "Uploaded"
+
+
+def test_uploaded_images(client: Client) -> None:
+    os_type = client.rows("listOsTypes")[0]["id"]
+    common = {"zoneid": zone(client), "ostypeid": os_type}
+    client.run("getUploadParamsForTemplate", name="t", format="VHD", hypervisor="Simulator", **common)
+    client.run("getUploadParamsForIso", name="i", format="ISO", **common)
+    lists = (("listTemplates", {"templatefilter": "all", "name": "t"}), ("listIsos", {"isofilter": "all", "name": "i"}))
+    assert [client.one(name, **which)["isready"] for name, which in lists] == [False, False]
+    client.pass_time(61)
+    assert [client.one(name, **which)["isready"] for name, which in lists] == [True, True]
+
+
+def test_uploads_that_are_refused(client: Client) -> None:
+    assert client.refused("getUploadParamsForVolume", name="v", format="QCOW2", zoneid=zone(client)) == (
+        431,
+        "The KVM hypervisor supported for QCOW2 file format, is not found on the zone",
+    )
+    assert client.refused(
+        "getUploadParamsForTemplate", name="t", format="VHD", zoneid=zone(client), hypervisor="Simulator"
+    ) == (431, "Missing parameter ostypeid")
+
+
+def test_nobody_answers_an_upload_elsewhere(kvm: Client) -> None:
+    told = kvm.one("getUploadParamsForVolume", name="up", format="QCOW2", zoneid=zone(kvm))
+    kvm.pass_time(61 * 60)
+    assert kvm.one("listVolumes", id=told["id"])["state"] in ("UploadAbandoned", "UploadError")
+
+
+def test_the_simulator_imports_nothing(client: Client) -> None:
+    cluster, pool = client.rows("listClusters")[0]["id"], client.rows("listStoragePools")[0]["id"]
+    assert client.refused("listUnmanagedInstances", clusterid=cluster) == (
+        431,
+        "VM import is currently not supported for hypervisor [Simulator].",
+    )
+    assert client.refused("listVmsForImport", host="192.0.2.1", zoneid=zone(client), hypervisor="kvm") == (
+        530,
+        "No hosts available to list VMs on remote host 192.0.2.1",
+    )
+    assert client.rows("listImportVmTasks", zoneid=zone(client)) == []
+    assert client.refused("listImportVmTasks", zoneid=zone(client), tasksfilter="x") == (
+        431,
+        "Invalid value for task state: x",
+    )
+    assert client.refused("listVolumesForImport", storageid=pool) == (
+        530,
+        "Importing and unmanaging volume are not supported for hypervisor: Simulator",
+    )
+
+
+def machine(client: Client) -> dict[str, Any]:
+    return client.one(
+        "deployVirtualMachine",
+        zoneid=zone(client),
+        templateid=client.rows("listTemplates", templatefilter="featured")[0]["id"],
+        serviceofferingid=client.rows("listServiceOfferings")[0]["id"],
+    )
+
+
+def test_a_volume_goes_and_comes_back(kvm: Client) -> None:
+    vm, offering = machine(kvm), kvm.rows("listDiskOfferings")[0]["id"]
+    made = kvm.one("createVolume", name="d", zoneid=zone(kvm), diskofferingid=offering)["id"]
+    assert kvm.refused("unmanageVolume", id=made)[1].endswith("is not ready")
+    kvm.run("attachVolume", id=made, virtualmachineid=vm["id"])
+    assert "is attached to VM" in kvm.refused("unmanageVolume", id=made)[1]
+    kvm.run("detachVolume", id=made)
+    volume = kvm.one("listVolumes", id=made)
+    assert kvm.run("unmanageVolume", id=made) == {"success": True}
+    assert kvm.rows("listVolumes", id=made) == []
+    pool = {"storageid": volume["storageid"]}
+    loose = kvm.one("listVolumesForImport", **pool)
+    assert (loose["path"], loose["size"]) == (volume["path"], volume["size"])
+    assert kvm.refused("importVolume", path="nowhere", **pool)[0] == 530
+    back = kvm.one("importVolume", path=volume["path"], name="back", **pool)
+    assert (back["name"], back["state"], back["size"]) == ("back", "Ready", volume["size"])
+    assert kvm.rows("listVolumesForImport", **pool) == []
+    assert kvm.refused("importVolume", path=volume["path"], **pool)[0] in (431, 530)
+
+
+def test_owners_of_an_imported_volume_are_named_by_the_system(kvm: Client) -> None:
+    system = Client(kvm.simulator)
+    pool = system.rows("listStoragePools")[0]["id"]
+    assert system.refused("importVolume", storageid=pool, path="x") == (
+        431,
+        "Account and domainId are needed for resource creation",
+    )
