@@ -5,12 +5,14 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cs_matrix_pytest.selection.applicability import Rule
 from cs_matrix_pytest.selection.attributes import bare_names_of, tags_of, values_of
+
+if TYPE_CHECKING:
+    from cs_matrix_pytest.selection.applicability import Rule
 
 ATTR_MARKER = "attr"
 ATTR_REGISTRATION = "attr(**attributes): all attributes of a test; -m \"attr(tags='advanced')\" selects by one of them"
