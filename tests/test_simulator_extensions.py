@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cs_matrix_pytest.simulator import Simulator
+from cs_matrix_pytest.simulator.models.extensions import Extension
 from simulator_over_http import Client
 
 
@@ -362,3 +363,30 @@ def test_scripts_are_private_and_go_with_the_cloud() -> None:
     del simulator
     gc.collect()
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["/{outside}", "../{name}", "x/../../{name}", "../extensions/../{name}", "..", ".", "{name}"]
+)
+def test_nothing_outside_of_the_extensions_directories_is_run_or_deleted(tmp_path: Path, path: str) -> None:
+    scripts = Simulator().cloud.extension_scripts
+    home = scripts.directory.parent
+    outside = [home / "evil.sh", scripts.directory / "evil.sh", tmp_path / "evil.sh"]
+    for each in outside:
+        each.write_text(f"#!/bin/sh\ntouch {tmp_path}/run\n")
+        each.chmod(0o755)
+    extension = Extension(name="..", type="Orchestrator", path=path.format(name="evil.sh", outside=outside[-1]))
+    outcome = scripts.run(extension, "start", {})
+    assert (outcome.ok, outcome.output) == (False, "Extension: .. not configured")
+    assert not (tmp_path / "run").exists()
+    scripts.prepare(extension)
+    scripts.remove(extension)
+    assert [each.read_text() for each in outside] == [f"#!/bin/sh\ntouch {tmp_path}/run\n"] * 3
+
+
+def test_a_name_that_leads_out_of_the_directory_makes_no_script(client: Client) -> None:
+    made = client.one("createExtension", name="..", type="Orchestrator")
+    client.run("deleteExtension", id=made["id"], cleanup=True)
+    scripts = client.simulator.cloud.extension_scripts
+    assert scripts.directory.is_dir()
+    assert [path.name for path in scripts.directory.parent.iterdir() if path.suffix] == []

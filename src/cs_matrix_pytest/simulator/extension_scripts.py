@@ -69,19 +69,25 @@ class ExtensionScripts:
 
     def path_of(self, extension: Extension) -> Path:
         """Where an extension's script is, or would be."""
-        return self.directory / extension.path
+        return Path(os.path.normpath(self.directory / extension.path))
+
+    def _contains(self, path: Path) -> bool:
+        """Whether a path is below a directory of the extensions: their names, and saved states, can hold any text."""
+        return len(path.parts) > len(self.directory.parts) + 1 and path.is_relative_to(self.directory)
 
     def prepare(self, extension: Extension) -> None:
         """Put a script in place for a new extension that has none and whose script would be one of a shell."""
         path = self.path_of(extension)
-        if extension.user_defined and path.suffix == ".sh" and not path.exists():
+        if extension.user_defined and path.suffix == ".sh" and self._contains(path) and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(DEFAULT, encoding="utf-8")
             path.chmod(0o755)
 
     def remove(self, extension: Extension) -> None:
         """Delete an extension's directory."""
-        shutil.rmtree(self.directory / Path(extension.path).parts[0], ignore_errors=True)
+        path = self.path_of(extension)
+        if self._contains(path):
+            shutil.rmtree(self.directory / path.relative_to(self.directory).parts[0], ignore_errors=True)
 
     def run(
         self, extension: Extension, action: str, payload: dict[str, Any], *, host: Host | None = None, wait: int = 0
@@ -91,7 +97,7 @@ class ExtensionScripts:
         if extension.user_defined and not path.exists():
             # As after a start of the server, which looks after the entry points of all extensions.
             self.prepare(extension)
-        if not (path.is_file() and os.access(path, os.R_OK | os.X_OK)):
+        if not (self._contains(path) and path.is_file() and os.access(path, os.R_OK | os.X_OK)):
             where = f" for host: {host.name}" if host is not None else ""
             return Outcome(False, f"Extension: {extension.name} not configured{where}")
         if path.read_bytes() == DEFAULT.encode():
@@ -104,7 +110,7 @@ class ExtensionScripts:
         return Outcome(False, 'Exit code: 1, Output: {"error":"Invalid action"}')
 
     def _payload_file(self, extension: Extension, payload: dict[str, Any]) -> Path:
-        directory = self._home / "data" / Path(extension.path).parts[0]
+        directory = self._home / "data" / self.path_of(extension).relative_to(self.directory).parts[0]
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"{new_uuid()}.json"
         path.write_text(json.dumps(payload), encoding="utf-8")
