@@ -254,7 +254,8 @@ def delete_unseen(_call: Call) -> Answer:
 
 @family.command("addBaremetalRct")
 def add_rack_configuration(call: Call) -> Answer:
-    url = call["baremetalrcturl"]
+    # Of type object: a map is possible.
+    url = str(call["baremetalrcturl"])
     if url.partition(":")[0].lower() not in ("http", "https", "file", "ftp", "jar"):
         raise ApiError(f"{url} is not a legal http url")
     raise ApiError(f'I/O error on GET request for "{url}": Connection refused')
