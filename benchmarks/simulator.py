@@ -1,20 +1,30 @@
-"""The simulator: how soon it is ready, and how many calls it answers on one kept-alive connection."""
+"""The simulator: how soon it is ready, how many calls it answers, what a machine costs through Marvin, a page of many machines."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.figures import report
+from cs_matrix_pytest.marvin_bridge import activate
+from cs_matrix_pytest.marvin_bridge.connect import connect
 from cs_matrix_pytest.simulator import Simulator
+from cs_matrix_pytest.simulator.virtual_time import VirtualTime
 from cs_matrix_pytest.simulator.wire.authentication import signature
 
 STARTS = 15
 CALLS = 10_000
+LIVES = 100
+MACHINES, PAGE, LONGEST_PAGE = 10_000, 100, 500
 SERVE = """\
 import sys
 from cs_matrix_pytest.simulator import Simulator
@@ -32,7 +42,7 @@ def measure() -> bool:
         with Simulator():
             times.append(time.perf_counter() - started)
     ready = report("from nothing to answering, with a ready zone", statistics.median(times) * 1000, "ms", at_most=100)
-    return list_zones() and ready
+    return all([ready, list_zones(), lives_by_marvin(), page_of_many()])
 
 
 def list_zones() -> bool:
@@ -62,3 +72,75 @@ def ask(client: http.client.HTTPConnection, path: str) -> None:
     answer = client.getresponse()
     body = answer.read()
     assert answer.status == 200, body
+
+
+def lives_by_marvin() -> bool:
+    """Virtual machines deployed and destroyed by Marvin 4.4.0, over HTTP, each job asked for until it is done."""
+    with Simulator() as simulator, tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "lab.cfg"
+        config.write_text(json.dumps(simulator.marvin_config()))
+        client = connect(activate(), config, log_folder=Path(folder)).test_client.getApiClient()
+        from marvin.integration.lib.base import VirtualMachine
+
+        ids = {
+            "templateid": simulator.run("listTemplates", templatefilter="featured")["template"][0]["id"],
+            "zoneid": simulator.run("listZones")["zone"][0]["id"],
+            "serviceofferingid": small_offering(simulator),
+        }
+        deploying, destroying = [], []
+        with VirtualTime(simulator.cloud):
+            for number in range(LIVES):
+                services = {
+                    "displayname": f"vm{number}",
+                    "hypervisor": "Simulator",
+                    "username": "root",
+                    "password": "x",
+                }
+                taken, machine = timed(
+                    lambda services=services: VirtualMachine.create(client, services, mode="none", **ids)
+                )
+                deploying.append(taken)
+                destroying.append(timed(lambda machine=machine: machine.delete(client))[0])
+    return all(
+        [
+            report("deploying a machine through Marvin", statistics.median(deploying) * 1000, "ms", at_most=15),
+            report("destroying it", statistics.median(destroying) * 1000, "ms", at_most=15),
+        ]
+    )
+
+
+def page_of_many() -> bool:
+    """A page of listVirtualMachines, where there are many."""
+    with Simulator() as simulator:
+        zone = simulator.run("listZones")["zone"][0]["id"]
+        template = simulator.run("listTemplates", templatefilter="featured")["template"][0]["id"]
+        (layer2,) = simulator.run("listNetworkOfferings", name="DefaultL2NetworkOffering")["networkoffering"]
+        network = simulator.run("createNetwork", name="n", zoneid=zone, networkofferingid=layer2["id"])["network"]["id"]
+        machine = {"zoneid": zone, "templateid": template, "serviceofferingid": small_offering(simulator)}
+        for _ in range(MACHINES):
+            simulator.run("deployVirtualMachine", networkids=network, startvm="false", **machine)
+        client = http.client.HTTPConnection("127.0.0.1", simulator.integration_port)
+        page, longest = (statistics.median(pages(client, size)) * 1000 for size in (PAGE, LONGEST_PAGE))
+    what = f"of {MACHINES:,} virtual machines"
+    print(f"     a page of {LONGEST_PAGE} {what}: {longest:.1f} ms")
+    return report(f"a page of {PAGE} {what}", page, "ms", at_most=30)
+
+
+def pages(client: http.client.HTTPConnection, size: int) -> Iterator[float]:
+    """Seconds that each of some pages takes."""
+    asked = {"command": "listVirtualMachines", "response": "json", "listall": "true", "pagesize": size}
+    for page in range(1, 1 + MACHINES // LONGEST_PAGE):
+        path = "/client/api?" + urlencode({**asked, "page": page})
+        yield timed(lambda path=path: ask(client, path))[0]
+
+
+def small_offering(simulator: Simulator) -> str:
+    given = {"name": "small", "displaytext": "small", "cpunumber": 1, "cpuspeed": 100, "memory": 128}
+    return str(simulator.run("createServiceOffering", **given)["serviceoffering"]["id"])
+
+
+def timed(what: Callable[[], object]) -> tuple[float, Any]:
+    """Seconds of wall time, and what was given."""
+    started = time.perf_counter()
+    given = what()
+    return time.perf_counter() - started, given

@@ -139,6 +139,7 @@ def test_the_clock_that_a_suite_reads_follows(suite: types.ModuleType) -> None:
         assert all(abs(read - time.time() - 1000) < 5 for read in suite.read())
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # from Python 3.12 on
 def test_the_dates_that_a_suite_reads_follow(suite: types.ModuleType) -> None:
     lab = Lab()
     with VirtualTime(lab, [suite]):  # type: ignore[arg-type]
