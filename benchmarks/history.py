@@ -66,13 +66,13 @@ def measure() -> bool:
             what = f"matrix.json of {attempts:,} attempts"
             megabytes = (folder / "matrix.json").stat().st_size / 1e6
             print(f"     {what}: {megabytes:.0f} MB, {cost.processor:.1f} s of processors", flush=True)
-            in_ten = size / 10_000_000
-            good &= report(what, cost.seconds, "s", at_most=4 * max(1.0, 1.1 * in_ten))
-            good &= report(f"{what}, memory", cost.memory / GIB, "GiB", at_most=1.5 * max(1.0, 1.1 * in_ten))
+            allowed = 1.0 if size <= 10_000_000 else 1.1 * size / 10_000_000
+            good &= report(what, cost.seconds, "s", at_most=4 * allowed)
+            good &= report(f"{what}, memory", cost.memory / GIB, "GiB", at_most=1.5 * allowed)
             (folder / "matrix.json").unlink()
             for question, words in QUESTIONS.items():
                 cost = min(asked(folder, *words) for _ in range(TIMES))
-                good &= report(f"{question} of {attempts:,} attempts", cost.seconds, "s", at_most=15 * max(1.0, in_ten))
+                good &= report(f"{question} of {attempts:,} attempts", cost.seconds, "s", at_most=15 * allowed)
                 good &= report(f"{question} of {attempts:,} attempts, memory", cost.memory / GIB, "GiB", at_most=1.5)
         xunit = by_junitparser(Path(scratch) / "xunit")
     for size in sizes:
