@@ -276,6 +276,8 @@ print(steps)
 
 def test_killed_at_any_point_no_run_is_lost_and_none_counts_twice(tmp_path, some_records):
     """The process dies at its n-th touch of the file system, for each n."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
 
     def die_at(number):
         folder = tmp_path / str(number)
@@ -285,7 +287,11 @@ def test_killed_at_any_point_no_run_is_lost_and_none_counts_twice(tmp_path, some
             write_record(folder, record, f"run-{index}")
         before = matrix_of(folder)
         result = subprocess.run(
-            [sys.executable, "-c", KILLED, str(folder), str(number)], capture_output=True, check=False
+            [sys.executable, "-c", KILLED, str(folder), str(number)],
+            # Who is killed leaves temporary files.
+            env={**os.environ, "TMPDIR": str(scratch)},
+            capture_output=True,
+            check=False,
         )
         assert matrix_of(folder) == before
         return folder, before, result
