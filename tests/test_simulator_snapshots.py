@@ -8,18 +8,16 @@ from typing import Any
 import pytest
 
 from cs_matrix_pytest.environments.model import Fault
-from cs_matrix_pytest.simulator.call import Caller
-from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.families.snapshots import next_run
 from cs_matrix_pytest.simulator.simulator import Simulator
+from simulator_in_process import CloudUser
 
 
-class Client:
+class Client(CloudUser):
     """Runs commands as admin in a cloud with one VM, whose root disk is ``volume``."""
 
     def __init__(self, simulator: Simulator) -> None:
-        self.cloud = simulator.cloud
-        self.caller = Caller(simulator.cloud.admin_user)
+        super().__init__(simulator)
         zone = self("listZones")["zone"][0]["id"]
         template = self("listTemplates", templatefilter="featured")["template"][0]["id"]
         offering = self("listServiceOfferings")["serviceoffering"][0]["id"]
@@ -27,14 +25,6 @@ class Client:
         self.vm: dict[str, Any] = self("deployVirtualMachine", **given)["virtualmachine"]
         self.volume: str = self("listVolumes", virtualmachineid=self.vm["id"])["volume"][0]["id"]
         self.zone = zone
-
-    def __call__(self, command: str, **params: Any) -> dict[str, Any]:
-        return self.cloud.run(command, self.caller, **params)
-
-    def fails(self, command: str, **params: Any) -> tuple[int, str]:
-        with pytest.raises(ApiError) as caught:
-            self(command, **params)
-        return caught.value.code, caught.value.text
 
 
 @pytest.fixture

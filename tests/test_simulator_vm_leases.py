@@ -9,32 +9,22 @@ from urllib.parse import quote_plus
 import pytest
 
 from cs_matrix_pytest.simulator.call import Caller
-from cs_matrix_pytest.simulator.errors import ApiError
-from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.simulator import Simulator
+from simulator_in_process import CloudUser
 
 DAY = 86_400
 
 
-class Client:
+class Client(CloudUser):
     """Runs commands as one user of a cloud."""
 
     def __init__(self, simulator: Simulator, caller: Caller | None = None) -> None:
-        self.simulator, self.cloud = simulator, simulator.cloud
-        self.caller = caller or Caller(simulator.cloud.admin_user)
+        super().__init__(simulator, caller)
         self.given = {
             "zoneid": self("listZones")["zone"][0]["id"],
             "templateid": self("listTemplates", templatefilter="featured")["template"][0]["id"],
             "serviceofferingid": self("listServiceOfferings")["serviceoffering"][0]["id"],
         }
-
-    def __call__(self, command: str, **params: Any) -> dict[str, Any]:
-        return self.cloud.run(command, self.caller, **params)
-
-    def fails(self, command: str, **params: Any) -> tuple[int, str]:
-        with pytest.raises(ApiError) as caught:
-            self(command, **params)
-        return caught.value.code, caught.value.text
 
     def deploy(self, **params: Any) -> dict[str, Any]:
         vm: dict[str, Any] = self("deployVirtualMachine", **{**self.given, **params})["virtualmachine"]
@@ -45,13 +35,6 @@ class Client:
 
     def configure(self, name: str, value: str) -> None:
         self("updateConfiguration", name=name, value=value)
-
-    def user(self, name: str) -> Client:
-        person = {"username": name, "firstname": name, "lastname": name, "email": f"{name}@example.org"}
-        self("createAccount", password="secret", accounttype=0, **person)
-        found = self.cloud.store.table(User).first(username=name)
-        assert found is not None
-        return Client(self.simulator, Caller(found))
 
 
 @pytest.fixture

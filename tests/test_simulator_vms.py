@@ -12,30 +12,21 @@ from cs_matrix_pytest.environments.model import Fault
 from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.families import capacity
-from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.models.infra import Host
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.simulator import Simulator
+from simulator_in_process import CloudUser
 
 
-class Client:
+class Client(CloudUser):
     """Runs commands as one user, with the ready zone's things at hand."""
 
     def __init__(self, simulator: Simulator, caller: Caller | None = None) -> None:
-        self.simulator, self.cloud = simulator, simulator.cloud
-        self.caller = caller or Caller(simulator.cloud.admin_user)
+        super().__init__(simulator, caller)
         self.zone = self("listZones")["zone"][0]["id"]
         self.template = self("listTemplates", templatefilter="featured")["template"][0]["id"]
         self.offerings = {row["name"]: row["id"] for row in self("listServiceOfferings")["serviceoffering"]}
         self.disks = {row["name"]: row["id"] for row in self("listDiskOfferings")["diskoffering"]}
-
-    def __call__(self, command: str, **params: Any) -> dict[str, Any]:
-        return self.cloud.run(command, self.caller, **params)
-
-    def fails(self, command: str, **params: Any) -> tuple[int, str]:
-        with pytest.raises(ApiError) as caught:
-            self(command, **params)
-        return caught.value.code, caught.value.text
 
     def deploy(self, **params: Any) -> dict[str, Any]:
         given = {
@@ -49,20 +40,6 @@ class Client:
     def vm(self, id: str) -> dict[str, Any]:
         row: dict[str, Any] = self("listVirtualMachines", id=id, listall=True)["virtualmachine"][0]
         return row
-
-    def user(self, name: str) -> Client:
-        self(
-            "createAccount",
-            username=name,
-            password="secret",
-            email=f"{name}@example.org",
-            firstname=name,
-            lastname=name,
-            accounttype=0,
-        )
-        found = self.cloud.store.table(User).first(username=name)
-        assert found is not None
-        return Client(self.simulator, Caller(found))
 
 
 @pytest.fixture

@@ -8,31 +8,21 @@ import pytest
 import requests
 
 from cs_matrix_pytest.simulator.call import Caller
-from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.families.volume_changes import max_data_disks
-from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.simulator import Simulator
+from simulator_in_process import CloudUser
 
 GIB = 1024**3
 
 
-class Client:
+class Client(CloudUser):
     """Runs commands as one user of a cloud with one VM."""
 
     def __init__(self, simulator: Simulator, caller: Caller | None = None) -> None:
-        self.simulator, self.cloud = simulator, simulator.cloud
-        self.caller = caller or Caller(simulator.cloud.admin_user)
+        super().__init__(simulator, caller)
         self.zone = self("listZones")["zone"][0]["id"]
         self.disks = {row["name"]: row["id"] for row in self("listDiskOfferings")["diskoffering"]}
-
-    def __call__(self, command: str, **params: Any) -> dict[str, Any]:
-        return self.cloud.run(command, self.caller, **params)
-
-    def fails(self, command: str, **params: Any) -> tuple[int, str]:
-        with pytest.raises(ApiError) as caught:
-            self(command, **params)
-        return caught.value.code, caught.value.text
 
     def deploy(self) -> dict[str, Any]:
         template = self("listTemplates", templatefilter="featured")["template"][0]["id"]
@@ -49,13 +39,6 @@ class Client:
     def volume(self, id: str) -> dict[str, Any]:
         row: dict[str, Any] = self("listVolumes", id=id)["volume"][0]
         return row
-
-    def user(self, name: str) -> Client:
-        person = {"username": name, "firstname": name, "lastname": name, "email": f"{name}@example.org"}
-        self("createAccount", password="secret", accounttype=0, **person)
-        found = self.cloud.store.table(User).first(username=name)
-        assert found is not None
-        return Client(self.simulator, Caller(found))
 
 
 @pytest.fixture

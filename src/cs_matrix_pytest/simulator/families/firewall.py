@@ -263,15 +263,8 @@ def shown_as_firewall_rule(call: Call, rule: FirewallRule) -> dict[str, Any]:
 
 @family.command("createIpv6FirewallRule", "createRoutingFirewallRule")
 def create_rule_of_network(call: Call) -> Generator[Resource, None, Answer]:
-    rule = planned_rule_of_network(call)
-    rule_conflicts.detect(call.cloud, rule)
-    call.cloud.store.add(rule)
-    try:
-        yield rule
-    except ApiError:
-        call.cloud.store.remove(rule)
-        raise
-    rule.state = "Active"
+    rule = keep(call.cloud, planned_rule_of_network(call))
+    yield from applied(call, rule)
     return {"firewallrule": shown_as_firewall_rule(call, rule)}
 
 

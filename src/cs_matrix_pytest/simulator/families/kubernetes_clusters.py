@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from cs_matrix_pytest.simulator.access import check_access, check_owner, named_account
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("Kubernetes clusters")
+
+R = TypeVar("R", bound=Resource)
 
 CLUSTER = "kubernetescluster"
 CLOUD_MANAGED, EXTERNAL_MANAGED = CLUSTER_TYPES = ("CloudManaged", "ExternalManaged")
@@ -191,26 +193,19 @@ def check_node_type(kind: str) -> None:
         raise InvalidParameterValue(f"The provided value '{kind}' for Node Type is invalid")
 
 
+def by_node_type(call: Call, parameter: str, kind: type[R], value: str, what: str) -> dict[str, R]:
+    """The resources that a map parameter names, by node type."""
+    chosen = {}
+    for node, id in node_map(call, parameter, value, what).items():
+        found = call.cloud.store.table(kind).get(id)
+        if found is None:
+            raise InvalidParameterValue(f"Cannot find a {what.lower()} with ID {id}")
+        chosen[node] = found
+    return chosen
+
+
 def node_offerings(call: Call) -> dict[str, ServiceOffering]:
-    """``nodeofferings``: service offerings by node type."""
-    chosen = {}
-    for kind, id in node_map(call, "nodeofferings", "offering", "Service Offering").items():
-        offering = call.cloud.store.table(ServiceOffering).get(id)
-        if offering is None:
-            raise InvalidParameterValue(f"Cannot find a service offering with ID {id}")
-        chosen[kind] = offering
-    return chosen
-
-
-def node_templates(call: Call) -> dict[str, Template]:
-    """``nodetemplates``: templates by node type."""
-    chosen = {}
-    for kind, id in node_map(call, "nodetemplates", "template", "template").items():
-        template = call.cloud.store.table(Template).get(id)
-        if template is None:
-            raise InvalidParameterValue(f"Cannot find a template with ID {id}")
-        chosen[kind] = template
-    return chosen
+    return by_node_type(call, "nodeofferings", ServiceOffering, "offering", "Service Offering")
 
 
 def node_groups(call: Call) -> dict[str, list[AffinityGroup]]:
@@ -384,7 +379,8 @@ def managed(call: Call, owner: Account) -> KubernetesCluster:
         )
     chosen = {kind: offerings.get(kind, default) for kind in ORDER if counts[kind]}
     hypervisor = planned_hypervisor(call, zone, counts, offerings, default)
-    templates, groups = node_templates(call), node_groups(call)
+    templates = by_node_type(call, "nodetemplates", Template, "template", "template")
+    groups = node_groups(call)
     system = system_template(cloud, zone, hypervisor)
     if system is None:
         raise InternalError(f"Not able to find the System or Routing template in ready state for the zone {zone.id}")
