@@ -16,6 +16,8 @@ import pytest
 import requests
 from cs import CloudStack, CloudStackApiException
 
+from cs_matrix_pytest.simulator import Simulator
+
 ZONE = {
     "name": "small",
     "networktype": "Basic",
@@ -133,3 +135,23 @@ def test_a_port_that_is_taken_is_told_in_a_line() -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "--api-port" in done.stderr
+
+
+def test_libcloud_deploys_changes_and_destroys() -> None:
+    providers = pytest.importorskip("libcloud.compute.providers")
+    with Simulator() as simulator:
+        key, secret = simulator.admin_keys()
+        address = {"host": "127.0.0.1", "port": simulator.api_port, "path": "/client/api", "secure": False}
+        driver = providers.get_driver("cloudstack")(key, secret, **address)
+        size, image, zone = driver.list_sizes()[0], driver.list_images()[0], driver.list_locations()[0]
+        node = driver.create_node(name="web", size=size, image=image, location=zone)
+        assert [each.name for each in driver.list_nodes()] == ["web"]
+        driver.ex_stop(node)
+        assert simulator.run("listVirtualMachines", listall=True)["virtualmachine"][0]["state"] == "Stopped"
+        driver.ex_start(node)
+        volume = driver.create_volume(size=5, name="data", location=zone)
+        assert driver.attach_volume(node, volume)
+        assert driver.detach_volume(volume)
+        assert driver.destroy_volume(volume)
+        assert driver.destroy_node(node, ex_expunge=True)
+        assert driver.list_nodes() == []
