@@ -157,7 +157,7 @@ def test_kill_leaves_every_finished_attempt_in_the_record(two: Labs, workers: tu
     )
     try:
         _wait_for(reached)
-        _wait_for_line(two.report)
+        _wait_for_lines(two.report, 3)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -199,6 +199,7 @@ def test_ctrl_c_tears_the_class_down_ends_the_record_and_writes_the_reports(
     )
     try:
         _wait_for(two.pytester.path / "reached")
+        _wait_for_lines(two.report, 2)
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=30)
     finally:
@@ -226,9 +227,9 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def _wait_for_line(report: Path) -> None:
+def _wait_for_lines(report: Path, count: int) -> None:
     """xdist's controller hears of a finished test a moment after the worker has gone on."""
-    deadline = time.monotonic() + 5
-    while sum(file.read_text().count("\n") for file in report.glob("run-*.jsonl")) < 3:
+    deadline = time.monotonic() + 30
+    while sum(file.read_text().count("\n") for file in report.glob("run-*.jsonl")) < count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
