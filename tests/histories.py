@@ -33,12 +33,18 @@ TESTS = [
     "own/test_\U0001f600.py::T::test_x",
     "smoke/test_volumes.py",
 ]
-MOMENTS = [
+USUAL_MOMENTS = [
+    "2026-01-01T00:00:00.999Z",
     "2026-01-01T00:00:01Z",
     "2026-01-01T00:00:01.000Z",
-    "2026-01-01T00:00:01.5Z",
+    "2026-01-01T00:00:01.001Z",
     "2026-01-02T00:00:00Z",
+]
+MOMENTS = [
+    *USUAL_MOMENTS[1:],
+    "2026-01-01T00:00:01.5Z",
     "2026-01-03T00:00:00.25Z",
+    "1969-12-31T23:59:59.999Z",
     "2026-13-41T25:61:61Z",
 ]
 TEXTS = ["", "E: no capacity", 'a "quoted" \\N \\ text', "tab\tand\nline\x00\x1b[31m", "žluť \u2028 \U0001f600 \ud800"]
@@ -48,7 +54,7 @@ _level = st.sampled_from(["test", "test", "test", "class", "mödule"])
 
 
 @st.composite
-def runs(draw, number, narrow=()):
+def runs(draw, number, narrow=(), moments=MOMENTS):
     """One record; ``number`` makes its id. ``narrow``: all about one test in one context, which gives these."""
     contexts, tests, levels = (CONTEXTS[:1], TESTS[:1], st.just("test")) if narrow else (CONTEXTS, TESTS, _level)
     versions = ["4.22.0.0"] if narrow else ["4.22.0.0", "4.23.0.0", None]
@@ -72,7 +78,7 @@ def runs(draw, number, narrow=()):
         test=st.sampled_from(tests),
         environment=name,
         outcome=st.sampled_from(outcomes),
-        started=st.sampled_from(MOMENTS),
+        started=st.sampled_from(moments),
         seconds=st.sampled_from([0.0, 1.5, 0.1, 1e300]),
         phase=st.sampled_from(["call", "setup-class", "ž"]),
         signature=_text,
@@ -89,7 +95,7 @@ def runs(draw, number, narrow=()):
     counts = st.builds(Counts, environment=name, ok=st.none() | st.integers(0, 9), suite=_text)
     run = Run(
         run=draw(st.sampled_from([f"run-{number}", f"r/{number} ž"])),
-        started=draw(st.sampled_from(MOMENTS[:5])),
+        started=draw(st.sampled_from(MOMENTS[:-1])),
         lab=draw(st.sampled_from(["local", "läb"])),
         environments=environments,
         tools={"pytest": "9"},
@@ -112,7 +118,8 @@ def histories(draw, at_most=5):
     """Several records of different runs; half of the time such that the outcome of one test is hard to tell."""
     executed = (AttemptOutcome.PASSED, AttemptOutcome.FAILED)
     narrow = draw(st.sampled_from([(), (), executed, executed, (AttemptOutcome.SKIPPED, AttemptOutcome.BLOCKED)]))
-    return [draw(runs(number, narrow)) for number in range(draw(st.integers(1, at_most)))]
+    moments = draw(st.sampled_from([USUAL_MOMENTS, USUAL_MOMENTS, MOMENTS]))
+    return [draw(runs(number, narrow, moments)) for number in range(draw(st.integers(1, at_most)))]
 
 
 # Lines that a record may have and its writer never writes.

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.environments.model import Context
+from cs_matrix_pytest.history import parquet
 from cs_matrix_pytest.history.collection import Collection, find, opened, read_files, settled
 from cs_matrix_pytest.history.lines import escaped, unescaped
 from cs_matrix_pytest.history.part import Part, fill, part
@@ -30,7 +31,7 @@ _AT_ONCE = 10_000
 
 _ATTEMPTS = f"""
 CREATE OR REPLACE TEMP VIEW attempts AS
-SELECT test, level, met.context AS context, place, product, "order", line, started, signature, outcome = 'passed' AS ok
+SELECT source.* REPLACE (met.context AS context), place, product, "order", outcome = 'passed' AS ok
 FROM source JOIN met USING (run, environment) SEMI JOIN tests USING (test)
 WHERE kind = 'attempt' AND outcome IN ({_EXECUTED})
 """
@@ -52,11 +53,11 @@ _MIXED = """
 SELECT test, level, context, place, ok, product,
     CASE WHEN NOT ok THEN signature END AS signature, CASE WHEN NOT ok THEN started END AS started
 FROM (
-    SELECT *, rtrim(started, 'Z') AS moment FROM attempts
+    SELECT *, {by} AS instant FROM attempts
     SEMI JOIN (SELECT test, level, place FROM counted WHERE passed > 0 AND passed < executed)
     USING (test, level, place)
 )
-ORDER BY test, level, place, moment, product, "order", line
+ORDER BY test, level, place, instant, product, "order", line
 """
 
 
@@ -96,7 +97,8 @@ def _tried(collection: Collection, asked: Part) -> Iterator[Tried]:
     for test, level, context, attempts in _rows(database.execute(_STEADY)):
         steady[test, level][contexts[context]] = attempts
     signature = cache(unescaped)
-    for subject, rows in groupby(_rows(database.execute(_MIXED)), key=itemgetter(0, 1)):
+    mixed = _MIXED.format(by=parquet.order(database, "source").by)
+    for subject, rows in groupby(_rows(database.execute(mixed)), key=itemgetter(0, 1)):
         series = [
             (
                 contexts[context],

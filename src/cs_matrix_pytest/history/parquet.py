@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.history.lines import BULK, COLUMNS, Row
@@ -25,7 +25,26 @@ ROW_GROUP = 122_880
 
 _NULL = "\\N"
 """No escaped text is this: JSON knows no such escape."""
-_SORTED = "acs_version, context, test, level, started, run, line"
+_SORTED = "acs_version, context, test, level, started, started_text, run, line"
+
+# In files ``started`` is a timestamp, smaller and faster to read and to sort than a text. What its text with milliseconds is
+# not, they have as ``started_text`` too; of a text that is no time of whole milliseconds they have only that.
+_TIME = "try_cast(started AS TIMESTAMP_MS)"
+_WITH_FRACTION = "strftime(started, '%Y-%m-%dT%H:%M:%S.%gZ')"
+_WITHOUT = "strftime(started, '%Y-%m-%dT%H:%M:%SZ')"
+_MOMENT = "epoch_ms(started) * 2 + (started_text IS NULL)::BIGINT"
+"""In the order of the texts without their Z: a whole second without a fraction comes first."""
+
+
+class Order(NamedTuple):
+    """How attempts are ordered in time: ``by`` is SQL over columns of `source`; its value ``instant`` is of ``day``."""
+
+    by: str
+    day: str
+
+
+_BY_NUMBER = Order("moment", "strftime(make_timestamp_ms((instant - (instant & 1)) // 2), '%Y-%m-%d')")
+_BY_TEXT = Order("rtrim(started, 'Z')", "left(instant, 10)")
 
 
 class Unwritable(UserError):
@@ -95,13 +114,10 @@ def gather(database: DuckDBPyConnection, rows: Iterable[Row], file: Path) -> Non
             longest = max(longest, len(line))
             text.write(line + "\n")
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
-    database.execute(
-        f"""COPY (SELECT * FROM read_csv($1, delim = '\t', quote = '', escape = '', nullstr = '{_NULL}', header = false,
-            auto_detect = false, new_line = '\\n', max_line_size = {longest + 100},
-            buffer_size = {max(32_000_000, 4 * longest)}, columns = {{{columns}}}))
-        TO '{_quoted(file)}' (FORMAT parquet)""",
-        [str(draft)],
-    )
+    read = f"""SELECT * FROM read_csv($1, delim = '\t', quote = '', escape = '', nullstr = '{_NULL}', header = false,
+        auto_detect = false, new_line = '\\n', max_line_size = {longest + 100},
+        buffer_size = {max(32_000_000, 4 * longest)}, columns = {{{columns}}})"""
+    database.execute(f"COPY ({_stored(read)}) TO '{_quoted(file)}' (FORMAT parquet)", [str(draft)])
     draft.unlink()
 
 
@@ -111,7 +127,7 @@ def write(database: DuckDBPyConnection, selected: str, file: Path) -> None:
 
     try:
         database.execute(
-            f"""COPY (SELECT {", ".join(COLUMNS)} FROM ({selected}) ORDER BY kind, {_SORTED}) TO '{_quoted(file)}'
+            f"""COPY ({_stored(selected)} ORDER BY kind, {_SORTED}) TO '{_quoted(file)}'
             (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{schema: '{SCHEMA}'}})"""
         )
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -138,9 +154,25 @@ def remainders(database: DuckDBPyConnection, source: str) -> Iterator[tuple[str,
 
 
 def source(files: Sequence[Path], *options: str) -> str:
-    """Files as a table expression, with options of DuckDB's read_parquet."""
+    """Files as a table expression, with options of DuckDB's read_parquet. Its columns: `COLUMNS` and those of `order`."""
     listed = ", ".join(f"'{_quoted(file)}'" for file in files)
-    return f"read_parquet({', '.join((f'[{listed}]', 'union_by_name = true', *options))})"
+    read = f"read_parquet({', '.join((f'[{listed}]', 'union_by_name = true', *options))})"
+    text = f"coalesce(started_text, {_WITH_FRACTION})"
+    return f"(SELECT * EXCLUDE (started_text) REPLACE ({text} AS started), {_MOMENT} AS moment FROM {read})"
+
+
+def order(database: DuckDBPyConnection, lines: str) -> Order:
+    """How the attempts in a view of a `source` are ordered: by numbers, unless one of them has a time of an odd form."""
+    odd = database.execute(f"SELECT 1 FROM {lines} WHERE kind = 'attempt' AND moment IS NULL LIMIT 1").fetchone()
+    return _BY_TEXT if odd else _BY_NUMBER
+
+
+def _stored(selected: str) -> str:
+    """A SELECT of `COLUMNS` as files have it."""
+    timed = f"SELECT {', '.join(COLUMNS)}, started AS said FROM ({selected})"
+    as_time = f"SELECT * REPLACE ({_TIME} AS started) FROM ({timed})"
+    return f"""SELECT * EXCLUDE (said) REPLACE (CASE WHEN said IN ({_WITH_FRACTION}, {_WITHOUT}) THEN started END AS started),
+        CASE WHEN said IS DISTINCT FROM {_WITH_FRACTION} THEN said END AS started_text FROM ({as_time})"""
 
 
 def _by_run(result: Any) -> Iterator[tuple[str, list[Row]]]:

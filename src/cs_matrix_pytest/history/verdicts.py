@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cs_matrix_pytest.history import parquet
 from cs_matrix_pytest.history.lines import escaped
 from cs_matrix_pytest.outcomes.classify import EXECUTED, REASON_OF_ATTEMPT, REASON_RANK
 from cs_matrix_pytest.outcomes.matrix import STRENGTH
-from cs_matrix_pytest.outcomes.model import Outcome
+from cs_matrix_pytest.outcomes.model import AttemptOutcome, Outcome
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _EXECUTED = ", ".join(sorted(f"'{outcome.value}'" for outcome in EXECUTED))
-_MOMENT = "rtrim(started, 'Z')"
+_NOT_PASSED = ", ".join(sorted(f"'{outcome.value}'" for outcome in EXECUTED - {AttemptOutcome.PASSED}))
 _RANK = " ".join(f"WHEN '{code.value}' THEN {rank}" for code, rank in REASON_RANK.items())
 _CODE = " ".join(f"WHEN '{each.value}' THEN '{code.value}'" for each, (code, _) in REASON_OF_ATTEMPT.items())
 _TEXT = " ".join(f"WHEN '{each.value}' THEN '{escaped(text)}'" for each, (_, text) in REASON_OF_ATTEMPT.items())
@@ -38,22 +39,35 @@ SELECT place, subject,
     (count(*) FILTER (outcome IN ({_EXECUTED})))::INTEGER AS executed,
     (count(*) FILTER (outcome = 'passed'))::INTEGER AS passed,
     (count(*) FILTER (outcome = 'blocked'))::INTEGER AS blocked
-FROM lines JOIN sources USING (run, environment) JOIN subjects USING (test, level)
-WHERE kind = 'attempt'
+FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
 GROUP BY ALL
 """
 
+# Texts are not sorted with the attempts, which are many more than the failures that are told.
 _NEWEST = f"""
 CREATE OR REPLACE TEMP TABLE newest AS
-SELECT place, subject, outcome = 'passed' AS ok, product, commit_name, left(started, 10) AS day,
-    phase, signature, message,
+SELECT place, subject, outcome = 'passed' AS ok, product, commit_name, instant, ordinal, line,
     (row_number() OVER newest_first)::INTEGER AS age,
     age < $window AND ok <> lead(ok) OVER newest_first AS changed
-FROM lines JOIN sources USING (run, environment) JOIN subjects USING (test, level)
+FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
 SEMI JOIN (SELECT place, subject FROM groups WHERE passed < executed) USING (place, subject)
-WHERE kind = 'attempt' AND outcome IN ({_EXECUTED})
-WINDOW newest_first AS (PARTITION BY place, subject ORDER BY {_MOMENT} DESC, ordinal DESC, line DESC)
+WHERE outcome IN ({_EXECUTED})
+WINDOW newest_first AS (PARTITION BY place, subject ORDER BY instant DESC, ordinal DESC, line DESC)
 QUALIFY age <= $window
+"""
+
+_FAILURES = f"""
+CREATE OR REPLACE TEMP TABLE failures AS
+SELECT place, subject, phase, signature, message
+FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
+JOIN (
+    SELECT place, subject, newest.ordinal AS ordinal, newest.line AS line
+    FROM (
+        SELECT place, subject, arg_min({{'ordinal': ordinal, 'line': line}}, age) AS newest
+        FROM newest WHERE NOT ok GROUP BY place, subject
+    )
+) USING (place, subject, ordinal, line)
+WHERE outcome IN ({_NOT_PASSED})
 """
 
 _FAILED = """
@@ -65,9 +79,8 @@ counted AS (
         count(*) FILTER (ok) AS good,
         count(*) FILTER (changed) AS changes,
         min(age) FILTER (changed) AS settled,
-        arg_min({'day': day, 'commit': commit_name}, age) FILTER (changed) AS since,
-        arg_min(ok, age) AS newest_ok,
-        arg_min({'phase': phase, 'signature': signature, 'message': message}, age) FILTER (NOT ok) AS failure
+        arg_min({'instant': instant, 'commit': commit_name}, age) FILTER (changed) AS since,
+        arg_min(ok, age) AS newest_ok
     FROM newest GROUP BY place, subject
 ),
 at_product AS (
@@ -94,17 +107,16 @@ SELECT place, subject, good AS passed, n - good AS failed,
         WHEN changes > 1 THEN concat('the answer changed ', changes, ' times in ', n, ' attempts')
         ELSE concat(
             CASE WHEN settled < $settle THEN verb WHEN newest_ok THEN 'fixed' ELSE 'broken' END,
-            ' since ', since.day,
+            ' since ', day_of(since.instant),
             CASE WHEN since.commit IS NULL THEN '' ELSE concat(' (commit ', since.commit, ')') END,
             CASE WHEN settled < $settle
                 THEN concat(', ', before, ' before; ', settled, ' of the ', $settle, ' that settle it')
                 ELSE concat(': the newest ', settled, ' ', verb, ', the ', n - settled, ' before ', before) END) END AS why,
-    failure.phase AS phase, failure.signature AS signature, failure.message AS message,
-    NULL::VARCHAR AS reason, NULL::VARCHAR AS reason_text
+    phase, signature, message, NULL::VARCHAR AS reason, NULL::VARCHAR AS reason_text
 FROM (
     SELECT *, CASE WHEN newest_ok THEN 'passed' ELSE 'failed' END AS verb,
         CASE WHEN newest_ok THEN 'failed' ELSE 'passed' END AS before
-    FROM counted LEFT JOIN contradictions USING (place, subject)
+    FROM counted LEFT JOIN contradictions USING (place, subject) LEFT JOIN failures USING (place, subject)
 )
 """
 
@@ -126,13 +138,13 @@ given AS (
     GROUP BY place, subject
     UNION ALL
     SELECT place, subject, 1, max(CASE code {_RANK} END),
-        arg_max({{'code': code, 'text': text}}, ROW(CASE code {_RANK} END, moment, ordinal, line))
+        arg_max({{'code': code, 'text': text}}, ROW(CASE code {_RANK} END, instant, ordinal, line))
     FROM (
         SELECT place, subject, CASE outcome {_CODE} END AS code,
-            coalesce(nullif(message, ''), CASE outcome {_TEXT} END) AS text, {_MOMENT} AS moment, ordinal, line
-        FROM lines JOIN sources USING (run, environment) JOIN subjects USING (test, level)
+            coalesce(nullif(message, ''), CASE outcome {_TEXT} END) AS text, instant, ordinal, line
+        FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
         ANTI JOIN executed USING (place, subject)
-        WHERE kind = 'attempt' AND outcome NOT IN ({_EXECUTED})
+        WHERE outcome NOT IN ({_EXECUTED})
     )
     GROUP BY place, subject
 )
@@ -202,10 +214,17 @@ def compute(database: DuckDBPyConnection, *, window: int, settle: int) -> None:
     all of them passed, 0 where the test was never selected; else it is null, and ``spoken`` (place, subject, passed,
     failed, outcome, why, phase, signature, message, reason, reason_text) has what is to be said.
     """
+    order = parquet.order(database, "lines")
+    database.execute(
+        f"CREATE OR REPLACE TEMP VIEW attempts AS SELECT *, {order.by} AS instant FROM lines WHERE kind = 'attempt'"
+    )
+    database.execute(f"CREATE OR REPLACE TEMP MACRO day_of(instant) AS {order.day}")
     database.execute(_GROUPS)
     database.execute(_NEWEST, {"window": window})
+    database.execute(_FAILURES)
     database.execute(_FAILED, {"settle": settle})
-    database.execute("DROP TABLE newest")
+    for table in ("newest", "failures"):
+        database.execute(f"DROP TABLE {table}")
     database.execute(_UNEXECUTED)
     database.execute(_NEVER)
     database.execute(_VERDICTS, {"window": window})
