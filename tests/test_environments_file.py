@@ -105,7 +105,7 @@ def test_a_version_stays_as_it_was_written(write, version):
 def test_defaults_of_what_a_file_leaves_out(write):
     file = load_environments(write("version: 1\nenvironments: {a: {simulator: embedded, hypervisor: {type: kvm}}}"))
     a = file.environments["a"]
-    assert (file.lab, file.applicability, a.capacity, a.zone) == ("local", (), 1, None)
+    assert (file.lab, file.applicability, a.capacity, a.zone) == ("local", (), None, None)
     assert a.context.key == "kvm/advanced/shared"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import QUIET, Labs
+from small_server import SmallServer
 
 pytest.importorskip("xdist")
 
@@ -68,6 +69,71 @@ def test_plain_tests_are_spread_one_by_one() -> None:
         "a/test_x.py::TestX::test_a[1]",
     ):
         assert scope_of(alone, names) == alone
+
+
+BUSY = """
+    import os
+    import time
+
+    class {name}(cloudstackTestCase):
+        @classmethod
+        def setUpClass(cls):
+            cls.note("in")
+
+        @classmethod
+        def tearDownClass(cls):
+            cls.note("out")
+
+        @classmethod
+        def note(cls, what):
+            worker = os.environ.get("PYTEST_XDIST_WORKER")
+            environment = os.environ["PYTEST_CURRENT_TEST"].partition("[")[2].partition("]")[0]
+            with open(f"busy-{{environment}}", "a") as file:
+                print(what, worker, file=file)
+
+        def test_a(self):
+            time.sleep(0.1)
+
+        def test_b(self):
+            time.sleep(0.1)
+"""
+
+
+def most_at_once(notes: Path) -> tuple[int, int]:
+    """How many workers there were at most in a zone at once, and how many in all."""
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    inside = most = 0
+    for what, _ in lines:
+        inside += 1 if what == "in" else -1
+        most = max(most, inside)
+    return most, len({worker for _, worker in lines})
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "worksteal"])
+def test_an_environment_takes_as_many_workers_as_it_has_capacity_for(
+    labs: Labs, server: SmallServer, dist: str
+) -> None:
+    labs.lab("small", server, "capacity: 1")
+    labs.lab("wide", server)
+    labs.suite(**{f"test_{name.lower()}": BUSY.format(name=name) for name in ("TestU", "TestV", "TestX", "TestY")})
+    environments = ["small,wide"] if dist in ("load", "worksteal") else ["small", "wide"]
+    for selected in environments:
+        labs.run_apart(f"--cs-env={selected}", "-n", "3", f"--dist={dist}").assert_outcomes(
+            passed=8 * len(selected.split(","))
+        )
+    assert most_at_once(labs.pytester.path / "busy-small")[0] == 1
+    most, workers = most_at_once(labs.pytester.path / "busy-wide")
+    assert most > 1
+    assert workers > 1
+
+
+def test_a_worker_that_crashes_where_no_other_may_go_is_replaced(labs: Labs, server: SmallServer) -> None:
+    labs.lab("small", server, "capacity: 1")
+    crash = "class {name}(cloudstackTestCase):\n    def test_a(self): pass\n    def test_b(self): {does}\n"
+    does = {"TestU": "pass", "TestV": "__import__('os')._exit(1)", "TestX": "pass", "TestY": "pass"}
+    labs.suite(**{f"test_{name.lower()}": crash.format(name=name, does=what) for name, what in does.items()})
+    result = labs.run_apart("--cs-env=small", "-n", "3")
+    result.assert_outcomes(passed=7, failed=1)
 
 
 def test_failures_and_modules_that_do_not_import_reach_the_record_once(two: Labs) -> None:

@@ -96,7 +96,8 @@ class Environment:
     context: Context
     marvin_config: Path | None = None
     zone: str | None = None
-    capacity: int = 1
+    capacity: int | None = None
+    """How many of pytest-xdist's workers may run tests in it at once; None for any number."""
     simulator: str | None = None
     """None for a lab; ``embedded`` for an in-process simulator."""
     faults: Mapping[str, Fault] = field(default_factory=dict)

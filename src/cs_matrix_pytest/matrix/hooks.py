@@ -19,7 +19,7 @@ from cs_matrix_pytest.matrix.removed_uses import RemovedUses
 from cs_matrix_pytest.matrix.session import MatrixSession
 
 if TYPE_CHECKING:
-    from cs_matrix_pytest.matrix.scheduling import ClassPerEnvironmentScheduling
+    from cs_matrix_pytest.matrix.scheduling import WithinCapacity
 
 
 class MatrixHooks:
@@ -84,10 +84,12 @@ class MatrixHooks:
         node.workerinput[API_OF_CONTROLLER] = str(marvin.api) if marvin and marvin.api else None
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ClassPerEnvironmentScheduling | None:
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> WithinCapacity | None:
         from cs_matrix_pytest.matrix.scheduling import make_scheduler
 
-        return make_scheduler(config, log, frozenset(each.name for each in self._session.environments))
+        # Each worker has an embedded simulator of its own.
+        capacities = {each.name: None if each.embedded else each.capacity for each in self._session.environments}
+        return make_scheduler(config, log, capacities)
 
 
 class RemovedUsesHooks:
