@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cs_matrix_pytest import cli
-from cs_matrix_pytest.importers.comment_text import BUILD_FAILED, PACKAGING, RESULT, Count, read_comment
+from cs_matrix_pytest.importers.comment_report import BUILD_FAILED, PACKAGING, RESULT, Count
+from cs_matrix_pytest.importers.comment_text import read_comment
 from cs_matrix_pytest.importers.comments import Comment, runs_of
 from cs_matrix_pytest.importers.destination import Destination
 from cs_matrix_pytest.importers.stated import Stated
@@ -74,6 +75,13 @@ def told(text: str) -> list[str]:
         ("KVM-EL10", "kvm", "el10", "unknown", None),
         ("hyperv-2019 (x1)", "hyperv", "2019", "unknown", None),
         ("newvisor-3 (x2), Advanced Networking", "newvisor", "3", "advanced", None),
+        ("xs84 (2 hosts), Advanced Networking with Mgmt server d12", "xenserver", "84", "advanced", "debian12"),
+        ("vsphere-80u3 (x2), Basic Networking", "vmware", "80u3", "basic", None),
+        ("suse15 (x2), Advanced Networking", "kvm", "suse15", "advanced", None),
+        ("`kvm-alma9` (x2), Advanced Networking with Mgmt server `a9`", "kvm", "alma9", "advanced", "alma9"),
+        ("kvm-ol8 (x2), Advanced Networking, Management server mgmt: centos7", "kvm", "ol8", "advanced", "centos7"),
+        ("kvm-ol8 (x2), Advanced Networking with Mgmt server Ubuntu 22.04", "kvm", "ol8", "advanced", "ubuntu22.04"),
+        ("kvm-ol8 (x1,000), Advanced Networking with Mgmt server CentOS Linux 7", "kvm", "ol8", "advanced", "centos7"),
     ],
 )  # fmt: skip
 def test_environment(environment, hypervisor, version, networking, management):
@@ -82,10 +90,47 @@ def test_environment(environment, hypervisor, version, networking, management):
     )
     [name] = run.environments
     context = run.environments[name].context
-    assert name == re.split(r"[ ,]", environment)[0]
+    assert name == re.split(r"[ ,]", environment)[0].strip("`")
     assert context["hypervisor"] == {"type": hypervisor, "version": version}
     assert (context["networking"], context["management_os"]) == (networking, management)
     assert context["extras"] == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "hypervisor", "version"),
+    [
+        ("vmware 8.0u3 (x2), Advanced Networking", "vmware-8.0u3", "vmware", "8.0u3"),
+        ("KVM CentOS 7 (x2)", "KVM-CentOS7", "kvm", "centos7"),
+        ("xcp-ng 8.3, Advanced Networking", "xcp-ng-8.3", "xenserver", "xcpng8.3"),
+        ("kvm-ol8 and 2 more", "kvm-ol8", "kvm", "ol8"),
+    ],
+)
+def test_environment_in_words(environment, name, hypervisor, version):
+    [run] = runs_of(
+        Comment(f"Environment: {environment}\nTest completed. 1 look ok, 2 have errors"), "x", Stated(), WHEN
+    )
+    assert list(run.environments) == [name]
+    assert run.environments[name].context["hypervisor"] == {"type": hypervisor, "version": version}
+
+
+@pytest.mark.parametrize(
+    ("said", "scope", "protocol"),
+    [
+        (", Local storage", "local", None),
+        (" and shared storage (Ceph)", "shared", "rbd"),
+        (", Primary Storage: iSCSI", "unknown", "iscsi"),
+        (" on PowerFlex storage", "unknown", "powerflex"),
+        (", NFS", "unknown", "nfs"),
+        ("\nStorage: local NFS", "local", "nfs"),
+        (", secondary storage: NFS", "unknown", None),
+        (", shared", "unknown", None),
+    ],
+)
+def test_storage(said, scope, protocol):
+    text = f"Environment: kvm-ol9 (x2), Advanced Networking with Mgmt server ol9{said}\n{TABLE}{ROW}"
+    [run] = runs_of(Comment(text), "x", Stated(), WHEN)
+    assert run.environments["kvm-ol9"].context["storage"] == {"scope": scope, "protocol": protocol}
+    assert run.environments["kvm-ol9"].context["management_os"] == "ol9"
 
 
 def test_all_facts_of_a_comment():
@@ -138,7 +183,15 @@ def test_counts(line, count):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("31689s", 31689), ("26226 seconds", 26226), ("12.5 sec", 12.5), ("2 hours 5 min", 7500), ("?", None)],
+    [
+        ("31689s", 31689),
+        ("31,689s", 31689),
+        ("1,031,689 seconds", 1031689),
+        ("26226 seconds", 26226),
+        ("12.5 sec", 12.5),
+        ("2 hours 5 min", 7500),
+        ("?", None),
+    ],
 )
 def test_total_time(text, seconds):
     [report] = read_comment(f"{HEAD}Total time taken: {text}\nTest completed. 1 look ok, 0 have errors")
@@ -168,6 +221,13 @@ def test_total_time(text, seconds):
         ("runTest | `Error` | 0.00 | test_mine.py", "test_mine.py not-collected module"),
         ("test_all_metrics | Skipped | --- | test_mine.py", "test_mine.py::test_all_metrics skipped test call"),
         (r"test_a\|b | Failure | 1 | test_mine.py", "test_mine.py::test_a|b failed test call"),
+        ("test_a[kvm-1.5] | Failure | 1 | test_mine.py", "test_mine.py::test_a[kvm-1.5] failed test call"),
+        ("TestMine.test_a[1.5] | Failure | 1 | test_mine.py", "test_mine.py::TestMine::test_a[1.5] failed test call"),
+        ("test_a(1) | Failure | 1 | test_mine.py", "test_mine.py::test_a(1) failed test call"),
+        ("test_from_4.20 | Failure | 1 | test_mine.py", "test_mine.py::test_from_4.20 failed test call"),
+        ("test_a | `client.errors.ServerException` | 1 | test_mine.py", "test_mine.py::test_a errored test call"),
+        ("test_a | `unittest.case.SkipTest` | 1 | test_mine.py", "test_mine.py::test_a skipped test call"),
+        ("test_a | `exceptions.AssertionError` | 1 | test_mine.py", "test_mine.py::test_a failed test call"),
     ],
 )  # fmt: skip
 def test_row(row, line):
@@ -212,10 +272,57 @@ def test_where_a_file_lies():
         "component/test_acl_listvm.py::test_a errored test call",
     ]
     said = "Intermittent failure detected: /marvin/tests/component/test_volumes.py\n"
-    assert told(f"{HEAD}{said}{TABLE}{rows}")[3] == "component/test_volumes.py::test_a errored test call"
+    assert told(f"{HEAD}{said}{TABLE}{rows}")[2] == "component/test_volumes.py::test_a errored test call"
 
 
-@pytest.mark.parametrize("word", ["Intermitten failure detected", "Intermittent failure detected"])
+def test_what_is_counted_above_a_row_is_its_suite():
+    smoke = f"Smoke tests completed. 1 look OK, 1 have errors{TABLE}test_a | Error | 1 | test_new.py\n"
+    more = f"\nAdditional tests completed. 0 look ok, 1 have error(s)\n{TABLE}test_a | Error | 1 | test_newer.py\n"
+    assert told(HEAD + smoke + more) == [
+        "smoke: 1 1 None",
+        "additional: 0 1 None",
+        "smoke/test_new.py::test_a errored test call",
+        "test_newer.py::test_a errored test call",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "passed"),
+    [
+        ("Test completed. 8 look ok, 0 have error(s)", ["smoke/test_hosts.py", "smoke/test_ssvm.py"]),
+        ("Test completed. 8 look ok, 1 have error(s)", ["smoke/test_hosts.py", "smoke/test_ssvm.py"]),
+        ("Test completed. 8 look ok, 2 have error(s)", []),
+        (
+            "Test completed. 8 look ok, 1 have error(s)\nTest | Result | Time (s)\n--- | --- | ---\n"
+            "test_03_ssvm_internals | `Failure` | 1.0\ntest_01_clusters | Success | 1.0\n",
+            ["smoke/test_hosts.py"],
+        ),
+    ],
+)
+def test_which_modules_passed_the_second_time(rest, passed):
+    said = "".join(
+        f"Tested twice for intermitten failure: /marvin/tests/smoke/{name}.py\n" for name in ("test_hosts", "test_ssvm")
+    )
+    [run] = runs_of(Comment(f"{HEAD}{said}{rest}", WHEN), "x", Stated(), WHEN)
+    modules = [line for line in run.lines if isinstance(line, Attempt) and line.level == "module"]
+    assert [line.test for line in modules if line.outcome is AttemptOutcome.PASSED] == passed
+    assert [line.outcome for line in modules].count(AttemptOutcome.FAILED) == 2
+
+
+def test_a_module_that_failed_again_did_not_pass():
+    said = "Intermittent failure detected: /marvin/tests/smoke/"
+    text = f"{HEAD}{said}test_b.py\n{said}test_c.py\nSmoke tests completed. 8 look OK, 1 have errors{TABLE}"
+    rows = "test_a | `Error` | 1.00 | test_b.py\ntest_d | Skipped | 0.00 | test_c.py\n"
+    assert told(text + rows)[1:4] == [
+        "smoke/test_b.py failed module call",
+        "smoke/test_c.py failed module call",
+        "smoke/test_c.py passed module call",
+    ]
+
+
+@pytest.mark.parametrize(
+    "word", ["Intermitten failure detected", "Intermittent failure detected", "Tested twice for intermitten failure"]
+)
 def test_intermittent_failures_are_unstable(tmp_path, word):
     file = tmp_path / "comment.md"
     file.write_text(
@@ -249,6 +356,12 @@ def test_where_nothing_ran_the_environment_is_blocked():
         "environment blocked environment call",
     ]
     assert told(f"{HEAD}Smoke tests completed. 1 look OK, 0 have errors, 156 did not run\n") == ["smoke: 1 0 156"]
+    row = "all_test_b | `Skipped` | --- | test_b.py\n"
+    assert told(f"{HEAD}Smoke tests completed. 0 look OK, 0 have errors, 1 did not run\n{TABLE}{row}") == [
+        "smoke: 0 0 1",
+        "environment blocked environment call",
+        "smoke/test_b.py blocked module call",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -265,6 +378,9 @@ def test_where_nothing_ran_the_environment_is_blocked():
             [],
         ),
         ("The Trillian test result looks OK to me, 3 tests failed before", []),
+        ("Trillian build failed (tid-5) as the template was missing", []),
+        ("ACS CI BVT Run\nwas green", []),
+        ("> ### CI RESULTS\n> Tests Run: 5\n> Failed: 0", []),
         ("tests completed fine", []),
         ("Test failed", []),
         ("<b>Trillian test result (tid-5)</b>\nEnvironment: kvm-el9 (x2)", []),
@@ -277,6 +393,93 @@ def test_where_nothing_ran_the_environment_is_blocked():
 def test_what_tells_no_test_result(text, kinds):
     assert [report.kind for report in read_comment(text)] == kinds
     assert told(text) == []
+
+
+def test_a_title_may_go_on():
+    text = HEAD.replace("</b>", "</b> for the other zone") + "Test completed. 1 look ok, 0 have errors"
+    assert [report.job for report in read_comment(text)] == [12]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        html.escape,
+        lambda text: html.escape(html.escape(text)),
+        lambda text: re.sub("</?b>", "**", text),
+        lambda text: f"@you results:\n{text}\nedited",
+        lambda text: re.sub(r"(?m)^(Environment|Total|Smoke|Inter)", r"1. \1", text),
+        lambda text: re.sub(r"(?m)^(Environment|Total time taken):", r"- **\1:**", text),
+        lambda text: text.replace("\n", "<br>"),
+        lambda text: text.replace(" ", "\u00a0"),
+        lambda text: f"<details><summary>x</summary>\n\n{text}\n</details>",
+    ],
+)
+def test_how_it_is_written_changes_nothing(changed):
+    text = (
+        f"{HEAD.replace('<b>', '<b>[XY] ')}Total time taken: 12345 seconds\n"
+        "Intermittent failure detected: /marvin/tests/smoke/test_ssvm.py\n"
+        f"Smoke tests completed. 8 look OK, 1 have errors, 0 did not run\n{TABLE}{ROW}\n"
+        "ContextSuite context=TestC>:setup | `Error` | 0.00 | test_c.py\n"
+    )
+
+    def all_of(text: str) -> list[object]:
+        [run] = runs_of(Comment(text, WHEN), "x", Stated(), WHEN)
+        return [run.environments, run.selection, list(run.lines), run.warnings]
+
+    assert all_of(changed(text)) == all_of(text)
+
+
+# What other labs' bots said
+
+
+def test_a_bvt_run():
+    text = (
+        "### ACS CI BVT Run\n **Sumarry:**\n Build Number 77\n Hypervisor xenserver\n NetworkType Advanced\n"
+        " Passed=30\n Failed=3\n Skipped=2\n\n**Failed tests:**\n* test_volumes.py\n\n * test_a Failed\n\n"
+        "* test_service_offerings.py\n\n * test_b Failing since 4 runs\n\n"
+        " * ContextSuite context=TestC>:setup Failing since 2 runs\n\n"
+        "**Skipped tests:**\ntest_d\n\n**Passed test suits:**\ntest_ssvm.py\n\nThanks, all"
+    )
+    [run] = runs_of(Comment(text, WHEN, 5), "x", Stated(), WHEN)
+    [(name, environment)] = run.environments.items()
+    assert (name, run.lab, run.selection) == ("xenserver", "acs-ci", {"acs-ci": 77, "pull_request": 5})
+    assert environment.context["hypervisor"] == {"type": "xenserver", "version": None}
+    assert environment.context["networking"] == "advanced"
+    assert told(text) == [
+        "test: 30 3 2",
+        "test_volumes.py::test_a failed test call",
+        "smoke/test_service_offerings.py::test_b failed test call",
+        "smoke/test_service_offerings.py::TestC failed class setup-class",
+        "unknown::test_d skipped test call",
+        "smoke/test_ssvm.py passed module call",
+    ]
+    [run] = runs_of(Comment(text), "x", Stated(lab="mine"), WHEN)
+    assert run.lab == "mine"
+
+
+def test_ci_results():
+    rule = "-" * 70
+    text = (
+        "### CI RESULTS\n\n```\nTests Run: 20\n  Skipped: 2\n   Failed: 1\n   Errors: 2\n Duration: 1h 0m 5s\n```\n\n"
+        f"**Summary of the problem(s):**\n```\nFAIL: Says what it does\n{rule}\nTraceback (most recent call last):\n"
+        '  File "/data/cs/test/integration/smoke/test_mine.py", line 8, in test_a\n    self.fails()\n'
+        '  File "/data/cs/test/integration/smoke/test_mine.py", line 2, in test_helper\n    self.fail()\n'
+        f"AssertionError: no\n{rule}\nAdditional details in: /tmp/x/results.txt\n```\n"
+        f"```\nERROR: test suite for <class 'integration.smoke.test_mine.TestMine'>\n{rule}\n```\n"
+        f"```\nERROR: test_b (integration.smoke.test_mine.TestMine)\n{rule}\n```\n"
+        f"```\nFAIL: Says nothing else\n{rule}\n```\n\n**Associated Uploads**\n"
+    )
+    [run] = runs_of(Comment(text, WHEN, 5), "x", Stated(), WHEN)
+    assert (run.lab, run.selection, list(run.environments)) == ("upr", {"pull_request": 5}, ["unknown"])
+    assert run.warnings == ["x: left out: FAIL: Says nothing else"]
+    assert told(text) == [
+        "test: 15 3 2",
+        "smoke/test_mine.py::test_a failed test call",
+        "smoke/test_mine.py::TestMine errored class setup-class",
+        "smoke/test_mine.py::TestMine::test_b errored test call",
+    ]
+    assert [line.seconds for line in run.lines if isinstance(line, Counts)] == [3605]
 
 
 def test_several_results_in_one_text():
@@ -329,7 +532,7 @@ GOOD = HEAD + "Test completed. 1 look ok, 2 have errors\n"
         (b"\xff\x00\x80\n" * 50, 2, 0, "no comment in it tells a result"),
         (b"[" * 100_000, 2, 0, "no comment in it tells a result"),
         (json_line(GOOD).encode() + b"{\n" * 70, 0, 1, "and 65 more left out"),
-        (json_line(f"{GOOD}{TABLE}test_a | Exploded | 1 | test_b.py\n").encode(), 0, 1, "left out of a table: test_a"),
+        (json_line(f"{GOOD}{TABLE}test_a | Exploded | 1 | test_b.py\n").encode(), 0, 1, "left out: test_a"),
     ],
 )  # fmt: skip
 def test_files(tmp_path, capsys, content, code, records, said):
@@ -469,7 +672,9 @@ def test_the_samples(tmp_path):
     )
     assert sum(each.level in ("test", "class") for each in attempts) == rows
     intermittent = sum(each["body"].count("failure detected:") for each in samples)
-    assert sum(each.level == "module" for each in attempts) == 2 * intermittent
+    modules = [each.outcome for each in attempts if each.level == "module"]
+    assert modules.count(AttemptOutcome.FAILED) == intermittent
+    assert intermittent - modules.count(AttemptOutcome.PASSED) == 3  # named in the table as well
     assert {name.partition("-")[0] for each in records for name in each.run.environments} == {
         "kvm",
         "vmware",
@@ -527,7 +732,7 @@ def test_near_forms_are_understood(table, lines):
 def test_what_is_not_understood_is_said_and_nothing_made_of_it(table, unread):
     [run] = runs_of(Comment(f"{HEAD}\n{table}\n", WHEN), "x", Stated(), WHEN)
     assert (list(run.lines), list(run.environments)) == ([], ["kvm-el9"])
-    assert run.warnings == [f"x: left out of a table: {line}" for line in unread]
+    assert run.warnings == [f"x: left out: {line}" for line in unread]
 
 
 @pytest.mark.parametrize(
@@ -540,10 +745,14 @@ def test_what_is_not_understood_is_said_and_nothing_made_of_it(table, unread):
         (
             "Advanced Networking with IPv6 and Tungsten, Arch: aarch64 with Mgmt server ol9 on PowerFlex storage",
             "advanced",
-            ["Arch: aarch64", "IPv6", "PowerFlex storage", "Tungsten"],
+            ["Arch: aarch64", "IPv6", "Tungsten"],
         ),
         ("Advanced Networking with " + "a" * 300, "advanced", ["a" * 100]),
         ("Advanced Networking with Mgmt server ol9, zone: edge zone", "advanced", ["edge zone"]),
+        ("Advanced Networking without security groups with Mgmt server ol9", "advanced", []),
+        ("Advanced Networking with Mgmt server ol9, x86-64", "advanced", ["x86-64"]),
+        ("Advanced Networking with Mgmt server ol9, storage migration", "advanced", ["storage migration"]),
+        ("Advanced Networking with Mgmt server ol9, shared network", "advanced", ["shared network"]),
     ],
 )
 def test_new_words_of_an_environment_keep_its_results_apart(said, networking, extras):
@@ -576,7 +785,7 @@ PIECES = st.sampled_from(
         " with Mgmt server ", "Total time taken: ", "Intermittent failure detected: ", "/marvin/tests/smoke/test_a.py",
         "Smoke tests completed. ", "7 look OK, ", "9 have errors, ", "3 did not run", "Test | Result | Time (s) | Test File",
         "--- | --- | --- | ---", "test_x | `Error` | 1.0 | test_y.py", "ContextSuite context=", ">:setup", "|", "\\|", "\n",
-        "Build Failed", "Packaging result", "&lt;", "`", "1" * 50, ":", " ", "\0", "\x1b[31m", "\ud800", "runTest", "all_test_y",
+        "Build Failed", "ACS CI BVT Run\n", "CI RESULTS\n", "Failed tests:\n", "FAIL: ", "Tests Run: 5\n", "Packaging result", "&lt;", "`", "1" * 50, ":", " ", "\0", "\x1b[31m", "\ud800", "runTest", "all_test_y",
     ]
 )  # fmt: skip
 COMMENTS = st.one_of(st.text(max_size=300), st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=60).map("".join))
@@ -627,7 +836,8 @@ def test_whatever_is_recorded_can_be_read(tmp_path_factory, text):
     "unit",
     [
         "Trillian ", "[S] ", "a|", "|", "<b", "<td", "ContextSuite context=", "Environment: ", "> ", "1 look ok ", "Networking ", "mgmt ",
-        "((", "1 ", "\\|", "Intermittent failure detected: a.py ", "&lt;", "*", "zone ", "x1 ", "test_a.", "\x1b[",
+        "((", "1 ", "ACS CI BVT Run\n", "CI RESULTS\n", "Failed tests:\n", "FAIL: x\n", 'File "test_', "&amp;lt;b&amp;gt;", "storage ",
+        "\\|", "Intermittent failure detected: a.py ", "&lt;", "*", "zone ", "x1 ", "test_a.", "\x1b[",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("end", ["", "\n"])

@@ -268,6 +268,40 @@ SPECIMENS: dict[str, tuple[str, list[tuple[str, ...]]]] = {
             (f"{A}::test_3", "passed"),
         ],
     ),
+    "badly by an attribute": (
+        suite(case("test_1", status="failed"), case("test_2", result="error"), case("test_3", status="passed")),
+        [
+            (f"{A}::test_1", "failed", "status: failed"),
+            (f"{A}::test_2", "errored", "result: error"),
+            (f"{A}::test_3", "passed"),
+        ],
+    ),
+    "rerun elements": (
+        suite(
+            case("test_1", inner='<rerun type="E" message="m">t</rerun>'),
+            case("test_2", inner='<rerun message="n">t</rerun><failure message="AssertionError: o">t</failure>'),
+        ),
+        [
+            (f"{A}::test_1", "failed", "E: m"),
+            (f"{A}::test_1", "passed"),
+            (f"{A}::test_2", "failed", "AssertionError: o"),
+            (f"{A}::test_2", "failed", "n"),
+        ],
+    ),
+    "class set-up, cut at another dot": (
+        suite(
+            '<testcase classname="&lt;nose" name="suite.ContextSuite context=integration.smoke.test_a.TestA&gt;:setup">'
+            '<error type="E" message="m"/></testcase>'
+        ),
+        [(A, "errored", "E: m", "setup-class", "class")],
+    ),
+    "properties and output": (
+        "<testsuites><properties><property name='a' value='b'/></properties><testsuite><properties>"
+        "<property name='failure'>x</property></properties>"
+        + case("test_1", inner="<properties><property name='a'/></properties><system-out>&lt;failure/></system-out>")
+        + "<system-err>e</system-err></testsuite></testsuites>",
+        [(f"{A}::test_1", "passed")],
+    ),
     "suites in suites": (
         f"<testsuites><testsuite><testsuite>{case('test_1')}</testsuite></testsuite>"
         f"<testsuite>{case('test_2')}</testsuite></testsuites>",
@@ -285,6 +319,67 @@ SPECIMENS: dict[str, tuple[str, list[tuple[str, ...]]]] = {
 def test_cases(specimen: str) -> None:
     content, expected = SPECIMENS[specimen]
     assert [facts(line) for line in lines_of(content)] == expected
+
+
+PYTEST = 'name="pytest" tests="{tests}"'
+RUN_AGAIN = "failed and was run again; the report does not say why"
+FAILED = '<failure message="AssertionError: m">t</failure>'
+
+
+@pytest.mark.parametrize(
+    ("tests", "cases", "expected"),
+    [
+        pytest.param(
+            3,
+            # pytest-xdist mixes the tries of several tests.
+            [("test_1", ""), ("test_2", ""), ("test_1", ""), ("test_2", FAILED), ("test_3", ""), ("test_1", "")],
+            {
+                "test_1": [("failed", RUN_AGAIN), ("failed", RUN_AGAIN), ("passed",)],
+                "test_2": [("failed", "AssertionError: m"), ("failed", RUN_AGAIN)],
+                "test_3": [("passed",)],
+            },
+            id="run again",
+        ),
+        pytest.param(
+            2,
+            [("test_1", ""), ("test_1", FAILED), ("test_1", '<error message="failed on teardown with &quot;E: m&quot;"/>'), ("test_2", "")],
+            {"test_1": [("failed", "AssertionError: m"), ("failed", RUN_AGAIN)], "test_2": [("passed",)]},
+            id="a clean-up that failed, too",
+        ),
+        pytest.param(
+            4,
+            [("test_1", ""), ("test_2", FAILED), ("test_1", ""), ("test_2", "")],
+            {"test_1": [("passed",), ("passed",)], "test_2": [("failed", "AssertionError: m"), ("passed",)]},
+            id="by two workers",
+        ),
+        pytest.param(
+            9,
+            [("test_1", ""), ("test_1", FAILED), ("test_2", ""), ("test_2", "")],
+            {"test_1": [("failed", "AssertionError: m")], "test_2": [("passed",)]},
+            id="with subtests it cannot be told",
+        ),
+    ],
+)  # fmt: skip
+def test_tests_that_pytest_ran_again(
+    tests: int, cases: list[tuple[str, str]], expected: dict[str, list[tuple[str, ...]]]
+) -> None:
+    report = suite(*(case(name, inner=inner) for name, inner in cases), attributes=PYTEST.format(tests=tests))
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for test, *said in map(facts, lines_of(report)):
+        found.setdefault(test.rpartition("::")[2], []).append(tuple(said))
+    assert found == expected
+
+
+def test_reports_in_one_file_are_not_tries_of_one_run() -> None:
+    one = f"<testsuite {PYTEST.format(tests=1)}>{case('test_1')}</testsuite>"
+    assert [facts(line) for line in lines_of(f"<testsuites>{one}{one}</testsuites>")] == [
+        (f"{A}::test_1", "passed")
+    ] * 2
+
+
+def test_other_runners_may_run_a_test_twice() -> None:
+    report = suite(case("test_1"), case("test_1"), attributes='name="nosetests" tests="1"')
+    assert [facts(line) for line in lines_of(report)] == [(f"{A}::test_1", "passed")] * 2
 
 
 def test_signatures_do_not_depend_on_the_runner() -> None:
@@ -357,7 +452,8 @@ def test_times_follow_each_other_from_the_suites_beginning() -> None:
     content = (
         f'<testsuites><testsuite timestamp="2026-03-01T10:00:00+02:00">{case("a", time="90.25")}{case("b")}</testsuite>'
         f"<testsuite>{case('c', time='1,000.5')}{case('d', time='nan')}{case('e')}</testsuite>"
-        f'<testsuite timestamp="2026-02-01 10:00:00,5">{case("f", time="-4")}{case("g")}</testsuite></testsuites>'
+        f'<testsuite timestamp="2026-02-01 10:00:00,5">{case("f", time="-4")}{case("g", time="0,5")}'
+        f"{case('h', duration='2.5')}</testsuite></testsuites>"
     )
     run = run_of(content)
     found = {
@@ -370,7 +466,8 @@ def test_times_follow_each_other_from_the_suites_beginning() -> None:
         "d": ("2026-01-02T03:20:45.500Z", 0.0),
         "e": ("2026-01-02T03:20:45.500Z", 0.0),
         "f": ("2026-02-01T10:00:00.500Z", 0.0),
-        "g": ("2026-02-01T10:00:00.500Z", 0.0),
+        "g": ("2026-02-01T10:00:00.500Z", 0.5),
+        "h": ("2026-02-01T10:00:01.000Z", 2.5),
     }
     assert run.started == "2026-02-01T10:00:00.500Z"
 
@@ -381,6 +478,12 @@ def test_times_follow_each_other_from_the_suites_beginning() -> None:
         ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
         ("2026-01-31T08:00:00.1234567+0100", "2026-01-31T07:00:00.123Z"),
         ("2026-01-31", "2026-01-31T00:00:00.000Z"),
+        ("2026-01-31T08:00", "2026-01-31T08:00:00.000Z"),
+        ("2026-01-31 08:00:00 -0130", "2026-01-31T09:30:00.000Z"),
+        ("2026-01-31T08:00:00+01", "2026-01-31T07:00:00.000Z"),
+        ("2026-01-31 08:00:00 UTC", "2026-01-31T08:00:00.000Z"),
+        ("2026-01-31T08:00:00.5gmt", "2026-01-31T08:00:00.500Z"),
+        ("2026-01-31 08:00:00 CEST", None),
         ("0001-01-01T00:00:00+14:00", None),
         ("yesterday", None),
         ("", None),

@@ -11,6 +11,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from cs_matrix_pytest.environments.model import STORAGE_SCOPES
+from cs_matrix_pytest.importers.comment_bots import BotDraft, draft_of
+from cs_matrix_pytest.importers.comment_report import (
+    BUILD_FAILED,
+    PACKAGING,
+    RESULT,
+    THOUSANDS,
+    Count,
+    Report,
+    Row,
+    about,
+    duration,
+)
 from cs_matrix_pytest.outcomes.model import AttemptOutcome
 from cs_matrix_pytest.reports.escaping import printable
 
@@ -19,64 +32,6 @@ _LINE_LIMIT = 2000
 
 _NAME_LIMIT = 300
 
-RESULT, BUILD_FAILED, PACKAGING = "result", "build-failed", "packaging"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a result table.
-
-    ``name`` is the test's, or the class's whose set-up or teardown it is, or empty where it is about the whole module;
-    ``class_name`` is a test's class where the table says it; ``file`` the test file as it is written, if there is such a
-    column; ``phase`` where it ended; ``loaded`` is False where the module could not even be imported.
-    """
-
-    name: str
-    outcome: AttemptOutcome
-    seconds: float = 0.0
-    file: str | None = None
-    level: str = "test"
-    phase: str = "call"
-    class_name: str | None = None
-    loaded: bool = True
-
-
-@dataclass(frozen=True)
-class Count:
-    """A line that counts modules: ``suite`` in lower case (``smoke``, ``component``, ``test`` …)."""
-
-    suite: str | None = None
-    ok: int | None = None
-    failed: int | None = None
-    did_not_run: int | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """One result as a comment says it; None and empty: the comment does not say.
-
-    ``environment`` is the lab's name for it (``kvm-ol8``); ``networking`` and ``management_os`` as written; ``job`` is
-    Trillian's number, ``server`` what stands in brackets before the title; ``unread`` are lines of a table that make no
-    sense.
-    """
-
-    kind: str
-    title: str = ""
-    job: int | None = None
-    server: str | None = None
-    pull_request: int | None = None
-    environment: str | None = None
-    hosts: int | None = None
-    networking: str | None = None
-    management_os: str | None = None
-    extras: tuple[str, ...] = ()
-    acs_version: str | None = None
-    seconds: float | None = None
-    counts: tuple[Count, ...] = ()
-    intermittent: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
-    unread: tuple[str, ...] = ()
-
 
 def read_comment(text: str) -> list[Report]:
     """The results that a comment tells, in its order; empty where it tells none. Never raises.
@@ -84,11 +39,14 @@ def read_comment(text: str) -> list[Report]:
     A result begins with its title, or with the line that names its environment where the title is missing. One that is
     quoted is another comment's, of which a quotation may be a part: it is passed over.
     """
-    drafts: list[_Draft] = []
-    for line in _lines(text):
+    drafts: list[_Draft | BotDraft] = []
+    for line in _lines(_unescaped(text)):
         title = _title(line)
         if title is not None:
             drafts.append(_Draft(title, quoted=_is_quoted(line)))
+            continue
+        if bot := draft_of(line, quoted=_is_quoted(line)):
+            drafts.append(bot)
             continue
         names_environment = _KEY_ENVIRONMENT.match(line) is not None
         if not drafts or (names_environment and drafts[-1].has_environment):
@@ -100,6 +58,8 @@ def read_comment(text: str) -> list[Report]:
 
 # Lines
 
+_ESCAPED = re.compile(r"&(?:amp;){0,3}lt;/?b/?&(?:amp;){0,3}gt;", re.IGNORECASE)
+"""The bot's own markup as text: somebody escaped the whole comment."""
 _TAG = re.compile(
     r"</?(?:a|b|br|code|dd|del|details|div|dl|dt|em|h[1-6]|hr|i|ins|kbd|li|ol|p|pre|s|small|span|strong|sub|summary|sup|"
     r"table|tbody|td|tfoot|th|thead|tr|tt|u|ul)\b[^<>]{0,500}>",
@@ -107,7 +67,17 @@ _TAG = re.compile(
 )
 _BREAK = re.compile(r"<(?:br|/p|/tr|/div|/li|/h[1-6])\b[^<>]{0,100}>", re.IGNORECASE)
 _CELL = re.compile(r"<t[dh]\b[^<>]{0,100}>", re.IGNORECASE)
-_LEAD = re.compile(r"[\s>#*+•-]*")
+_MARKS = r"[\s>#*+•-]*(?:\d{1,2}[.)]\s+)?"
+"""Quotation marks, heading and list marks of Markdown."""
+_LEAD = re.compile(_MARKS)
+
+
+def _unescaped(text: str) -> str:
+    for _ in range(4):
+        if not _ESCAPED.search(text):
+            break
+        text = html.unescape(text)
+    return text
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -126,7 +96,7 @@ def _is_quoted(line: str) -> bool:
 
 
 def _without_lead(line: str) -> str:
-    """The line without quotation marks, heading and list marks of Markdown."""
+    """The line without the marks that Markdown begins lines with."""
     lead = _LEAD.match(line)
     return line[lead.end() :] if lead else line
 
@@ -137,7 +107,7 @@ _TITLE = re.compile(
     r"(?:\[(?P<server>[^\]\s]{1,20})\]\s?)?"
     r"(?P<what>(?:Trillian[\w -]{0,40}?|test|smoke ?test) "
     r"(?P<outcome>results?|(?:failed|failure|aborted|cancelled|canceled|timed out|unstable)\b))"
-    r"\s?[:,-]?\s?(?:\((?P<job>[^()]{1,200})\)|(?P<bare>(?:test )?t?id[-:# ]{0,3}\d{1,12}))?\s?[.:!]?",
+    r"\s?[:,-]?\s?(?:\((?P<job>[^()]{1,200})\)|(?P<bare>(?:test )?t?id[-:# ]{0,3}\d{1,12}))?\s?[.:!]?(?P<tail>\s.{1,250})?",
     re.IGNORECASE,
 )
 _JOB = re.compile(r"\s?(?:test )?t?id[-:# ]{0,3}(\d{1,12})\s?", re.IGNORECASE)
@@ -157,6 +127,8 @@ def _title(line: str) -> Report | None:
     if found is None:
         return None
     ended = found["outcome"].lower().startswith("result")
+    if found["tail"] and not (ended and (found["job"] or found["bare"])):
+        return None
     if not ended and not found["what"].lower().startswith("trillian"):
         # "Test failed" is what people write, too.
         return None
@@ -179,35 +151,67 @@ def _title(line: str) -> Report | None:
 
 # Key: value
 
-_KEY_ENVIRONMENT = re.compile(r"[\s>#*+•-]*(?:test )?environments?\s?:", re.IGNORECASE)
+_KEY_ENVIRONMENT = re.compile(rf"{_MARKS}(?:test )?environments?\s?:", re.IGNORECASE)
 _LOG_NAME = re.compile(r"\bpr-?(\d{1,9})-t(?:id-?)?(\d{1,12})\b", re.IGNORECASE)
-_HOSTS = re.compile(r"\(\s?x\s?(\d{1,6})(?: hosts?)?\s?\)|\bx(\d{1,6})\b", re.IGNORECASE)
+_HOSTS = re.compile(
+    r"\(\s?[x\u00d7]\s?(\d{1,6})(?: hosts?)?\s?\)|\(\s?(\d{1,6}) hosts?\s?\)|(?<!\w)[x\u00d7](?!86\b)(\d{1,6})\b",
+    re.IGNORECASE,
+)
+_SPACED_NAME = re.compile(
+    r"(?P<hypervisor>[a-z][a-z-]{0,40})(?: (?P<system>[a-z]{1,40}))? (?P<version>\d[\w.]{0,40})", re.I
+)
+"""``vmware 8.0u3``, ``kvm CentOS 7``: the name of an environment in words."""
+_SYSTEM = r"(?P<os>[\w.-]{1,40})(?:(?<=[a-z])(?: linux)? (?P<version>\d[\w.]{0,20}))?"
+_MANAGEMENT_OS = re.compile(_SYSTEM, re.IGNORECASE)
 _MANAGEMENT = re.compile(
-    r"(?:\bwith )?(?:\b(?:mgmt|management|mgt)\b)(?: (?:servers?|os|server os))?\s?:?\s?(?P<os>[\w.-]{1,40})",
+    rf"(?:\bwith )?\b(?:mgmt|management|mgt)\b(?: (?:servers?|os|mgmt)){{0,4}}\s?:?\s?"
+    rf"(?!(?:servers?|os|mgmt)\b){_SYSTEM}",
     re.IGNORECASE,
 )
 _NETWORKING = re.compile(r"(?:\bzone\s?:?\s?)?(?P<kind>[\w/+ -]{1,80}?)[ _-]?networking\b", re.IGNORECASE)
-_EXTRA_BREAK = re.compile(r"[;+&]|\s(?:and|with|on)\s", re.IGNORECASE)
+_EXTRA_BREAK = re.compile(r"[;+&]|(?:^|\s)(?:and|with|on)\s", re.IGNORECASE)
 _EXTRA_LEAD = re.compile(r"^(?:(?:with|and|zone|on)\b:?\s?)+", re.IGNORECASE)
 _EXTRA_LIMIT = 100
 _SECURITY_GROUPS = re.compile(r"security[ _-]?groups?", re.IGNORECASE)
+_NO_SECURITY_GROUPS = re.compile(r"\b(?:without|w/o|no)[ _-]security[ _-]?groups?", re.IGNORECASE)
+_STORAGE_WORDS = frozenset({"storage", "primary", "pool", "pools", "type", "protocol"})
+_PROTOCOLS = {
+    "nfs": "nfs",
+    "iscsi": "iscsi",
+    "ceph": "rbd",
+    "rbd": "rbd",
+    "fc": "fc",
+    "vmfs": "vmfs",
+    "smb": "smb",
+    "cifs": "smb",
+    "clvm": "clvm",
+    "gluster": "gluster",
+    "linstor": "linstor",
+    "storpool": "storpool",
+    "solidfire": "solidfire",
+    "powerflex": "powerflex",
+    "scaleio": "powerflex",
+    "presetup": "presetup",
+    "sharedmountpoint": "sharedmountpoint",
+}
+"""How comments may call the protocol of primary storage → as contexts have it."""
 _VERSION = re.compile(r"\d{1,3}(?:\.\d{1,5}){1,4}(?:-[\w.-]{1,40})?")
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s?([a-z]*)", re.IGNORECASE)
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _environment(report: Report, value: str) -> Report:
+    value = THOUSANDS.sub("", value.replace("`", ""))
     hosts = _HOSTS.search(value)
     # `(x2)` is the number of hosts; the rest is a list by commas, the name first.
     name, *parts = (part.strip() for part in _HOSTS.sub("", value).split(","))
+    if spaced := _SPACED_NAME.fullmatch(name):
+        name = f"{spaced['hypervisor']}-{spaced['system'] or ''}{spaced['version']}"
     words = name.split(None, 1)
     if len(words) == 2:
         parts.insert(0, words[1])
     report = replace(
         report,
-        environment=words[0].strip("`'\"")[:_NAME_LIMIT] or None if words else None,
-        hosts=int(hosts[1] or hosts[2]) if hosts else None,
+        environment=words[0].strip("'\"")[:_NAME_LIMIT] or None if words else None,
+        hosts=int(hosts[1] or hosts[2] or hosts[3]) if hosts else None,
     )
     for part in parts:
         report = _environment_part(report, part)
@@ -215,16 +219,27 @@ def _environment(report: Report, value: str) -> Report:
 
 
 def _environment_part(report: Report, part: str) -> Report:
+    part = _NO_SECURITY_GROUPS.sub("", part)
     management = _MANAGEMENT.search(part)
     if management:
-        report = replace(report, management_os=management["os"].rstrip(".-"))
+        report = replace(report, management_os=_system(management))
         part = f"{part[: management.start()]} {part[management.end() :]}"
     networking = _NETWORKING.search(part)
     if networking:
         report = replace(report, networking=networking["kind"].strip(" -_") or None)
         part = part[networking.end() :]
     said = (_EXTRA_LEAD.sub("", each.strip(" .:()")).strip(" .:()")[:_EXTRA_LIMIT] for each in _EXTRA_BREAK.split(part))
-    extras = [extra for extra in said if extra]
+    extras = []
+    for extra in filter(None, said):
+        scope, protocol = _storage_in(extra)
+        if scope or protocol:
+            report = replace(
+                report,
+                storage_scope=scope or report.storage_scope,
+                storage_protocol=protocol or report.storage_protocol,
+            )
+        else:
+            extras.append(extra)
     # Security groups are a kind of networking, wherever they stand.
     groups = [extra for extra in extras if _SECURITY_GROUPS.fullmatch(extra)]
     if groups and report.networking and not _SECURITY_GROUPS.search(report.networking):
@@ -233,19 +248,25 @@ def _environment_part(report: Report, part: str) -> Report:
     return replace(report, extras=(*report.extras, *extras))
 
 
+def _system(said: re.Match[str]) -> str:
+    return f"{said['os'].rstrip('.-')}{said['version'] or ''}"
+
+
+def _storage_in(said: str) -> tuple[str | None, str | None]:
+    """(scope, protocol) of ``local storage``, ``Storage: NFS``; nothing where it has a word that says more than that."""
+    words = re.findall(r"[\w-]+", said.lower())
+    rest = [word for word in words if word not in _STORAGE_WORDS]
+    scopes = [word for word in rest if word in STORAGE_SCOPES]
+    protocols = [_PROTOCOLS[word] for word in rest if word in _PROTOCOLS]
+    # A scope alone says nothing of storage.
+    if len(scopes) + len(protocols) < len(rest) or (scopes and len(rest) == len(words)):
+        return None, None
+    return next(iter(scopes), None), next(iter(protocols), None)
+
+
 def _total_time(report: Report, value: str) -> Report:
-    seconds = _duration(value)
+    seconds = duration(value)
     return report if seconds is None else replace(report, seconds=seconds)
-
-
-def _duration(value: str) -> float | None:
-    """Seconds, of ``51200 seconds``, ``1h 2m 3s``, ``157.72``; None where no time is said."""
-    parts = [
-        float(number) * _SECONDS[unit[:1].lower()]
-        for number, unit in _DURATION.findall(_THOUSANDS.sub("", value))
-        if unit[:1].lower() in _SECONDS
-    ]
-    return sum(parts) if parts else None
 
 
 def _logs(report: Report, value: str) -> Report:
@@ -270,11 +291,16 @@ def _pull_request(report: Report, value: str) -> Report:
 
 
 def _management(report: Report, value: str) -> Report:
-    return replace(report, management_os=value.split()[0].strip("`'\"")[:40]) if value.split() else report
+    said = _MANAGEMENT_OS.match(value.lstrip("`'\" "))
+    return replace(report, management_os=_system(said)) if said else report
 
 
 def _network(report: Report, value: str) -> Report:
     return _environment_part(report, value if "networking" in value.lower() else f"{value} networking")
+
+
+def _storage(report: Report, value: str) -> Report:
+    return _environment_part(report, f"storage {value}")
 
 
 _KEYS: tuple[tuple[str, Callable[[Report, str], Report]], ...] = (
@@ -284,10 +310,11 @@ _KEYS: tuple[tuple[str, Callable[[Report, str], Report]], ...] = (
     (r"(?:marvin )?(?:logs?|archive)", _logs),
     (r"(?:acs|cloudstack|apache cloudstack)(?: version)?|version", _acs_version),
     (r"pr|pull request", _pull_request),
-    (r"(?:mgmt|management)(?: server)?(?: os)?", _management),
+    (r"(?:mgmt|management)(?: (?:server|os|mgmt)){0,4}", _management),
     (r"network(?:ing)?(?: type)?|zone(?: type)?", _network),
+    (r"(?:primary )?storage(?: type)?", _storage),
 )
-_INTERMITTENT = re.compile(r"intermitt?ent? failures?(?: detected)?(?: in)?\s?:", re.IGNORECASE)
+_INTERMITTENT = re.compile(r"(?:tested twice for )?intermitt?ent? failures?(?: detected)?(?: in)?\s?:", re.IGNORECASE)
 _MODULE = re.compile(r"[^\s]{1,300}\.py|(?:[\w./-]{0,300}/)?test_\w{1,200}")
 _KEYED = tuple((re.compile(rf"{words}\s?:", re.IGNORECASE), read) for words, read in _KEYS)
 
@@ -313,7 +340,7 @@ _SUITE = re.compile(
 
 
 def _count(line: str) -> Count | None:
-    line = _THOUSANDS.sub("", line)
+    line = THOUSANDS.sub("", line)
     suite = _SUITE.match(line)
     numbers = {key: int(found[1]) for key, pattern in _COUNTS if (found := pattern.search(line))}
     if not numbers and not suite:
@@ -321,7 +348,7 @@ def _count(line: str) -> Count | None:
     if not suite and "ok" not in numbers:
         return None
     name = suite["suite"].strip().lower() if suite else None
-    return Count(suite=name, **numbers)
+    return Count(name, numbers.get("ok"), numbers.get("failed"), numbers.get("did_not_run"))
 
 
 # Tables
@@ -344,6 +371,9 @@ _OUTCOMES = {
     "not run": AttemptOutcome.BLOCKED,
     "blocked": AttemptOutcome.BLOCKED,
 }
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w{0,100}\.){0,9}(?P<name>\w{0,90}(?:[a-z]Error|Exception|SkipTest))")
+"""The bot's first tables had the name of what ended a test as its result."""
+_OUTCOMES_OF_EXCEPTIONS = {"SkipTest": AttemptOutcome.SKIPPED, "AssertionError": AttemptOutcome.FAILED}
 _COLUMNS = ("test", "result", "time", "file")
 _COLUMN_NAMES = (
     ("file", re.compile(r".*\b(?:file|module)")),
@@ -353,15 +383,10 @@ _COLUMN_NAMES = (
 )
 """How the names of columns begin, in lower case, the first that fits."""
 _SEPARATOR = re.compile(r"[\s|:-]+")
-_FIXTURE = re.compile(r"context\s?=\s?(?P<context>[^\s|]{1,300}?)>?:(?P<fixture>\w{1,30})")
-_PHASES = {"setup": "setup-class", "teardown": "teardown"}
-_DOTTED = re.compile(r"(?P<test>[^\s()]{1,300}) ?\((?P<place>[^\s()]{1,300})\)")
 _LIKE_A_TEST = re.compile(r"[`*\s]*(?:[\w.]*\btest|all_test|runtest|<?(?:nose\.suite\.)?contextsuite)", re.IGNORECASE)
 """How the first cell begins where neither a title nor the names of columns say that a table is one of results."""
 _FILE = re.compile(r"(?<![\w./\\-])[\w./\\-]{1,300}\.py\b")
 _MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]{0,500}\)")
-_LOAD_FAILURES = frozenset({"runtest", "failure", "nose.failure.failure.runtest", "failure.runtest"})
-"""What nose calls the case that stands for a module which could not be loaded."""
 
 
 def _cells(line: str) -> list[str]:
@@ -386,6 +411,8 @@ def _columns(cells: list[str]) -> dict[str, int] | None:
 
 
 def _outcome(said: str) -> AttemptOutcome | None:
+    if exception := _EXCEPTION.fullmatch(said.strip("`* ")):
+        return _OUTCOMES_OF_EXCEPTIONS.get(exception["name"], AttemptOutcome.ERRORED)
     # Signs for the eye, and what stands in brackets, are no part of it.
     words = re.sub(r":\w+:|\([^()]*\)", " ", said.lower())
     return _OUTCOMES.get(re.sub(r"[^a-z /]", "", words).strip(" "))
@@ -405,47 +432,14 @@ def _row(cells: list[str], columns: dict[str, int]) -> Row | None:
         return None
     # In a row with a cell too few the file stands where the time should.
     found, in_time = (_FILE.search(_MARKDOWN_LINK.sub(r"\1", cell(key))) for key in ("file", "time"))
-    seconds = None if in_time else _duration(cell("time"))
+    seconds = None if in_time else duration(cell("time"))
     said = found or in_time
     file = said[0] if said else cell("file").strip("`*- ") or None
     if file is None and (alone := _FILE.fullmatch(name)):
         # A row about a module, which has no other name.
         return Row("", outcome, seconds or 0.0, alone[0], "module")
     row = Row(name, outcome, seconds or 0.0, file and file[:_NAME_LIMIT])
-    return _about(row, timed=seconds is not None)
-
-
-def _about(row: Row, *, timed: bool) -> Row:
-    """The row with what it is about: a test, a class's set-up or teardown, or all of a module."""
-    stem = _stem(row.file)
-    if fixture := _FIXTURE.search(row.name):
-        name = fixture["context"].rstrip(">").rpartition(".")[2]
-        phase = _PHASES.get(fixture["fixture"].lower(), "call")
-        whole = name == stem or name.startswith("test_")
-        return replace(row, name="" if whole and row.file else name, level="module" if whole else "class", phase=phase)
-    if row.name.lower() in _LOAD_FAILURES and row.file:
-        return replace(row, name="", level="module", loaded=row.outcome is AttemptOutcome.PASSED)
-    if row.file and row.name.lower() in (f"all_{stem}".lower(), "all", "all tests", f"all tests in {row.file}".lower()):
-        outcome = row.outcome
-        if outcome is AttemptOutcome.SKIPPED and not timed:
-            # The bot's way to say that a module never got its turn.
-            outcome = AttemptOutcome.BLOCKED
-        return replace(row, name="", level="module", outcome=outcome)
-    if dotted := _DOTTED.fullmatch(row.name):
-        return replace(row, name=dotted["test"], class_name=_class_in(dotted["place"]))
-    if "." in row.name and re.fullmatch(r"[\w.]+", row.name):
-        place, _, name = row.name.rpartition(".")
-        return replace(row, name=name or row.name, class_name=_class_in(place))
-    return row
-
-
-def _stem(file: str | None) -> str:
-    return (file or "").replace("\\", "/").rpartition("/")[2].removesuffix(".py")
-
-
-def _class_in(place: str) -> str | None:
-    last = place.rpartition(".")[2]
-    return last if last[:1].isupper() else None
+    return about(row, timed=seconds is not None)
 
 
 @dataclass
@@ -458,6 +452,7 @@ class _Draft:
     rows: list[Row] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     columns: dict[str, int] | None = None
+    suite: str | None = None
     quoted: bool = False
     has_environment: bool = False
     """Whether a line of its own named the environment."""
@@ -478,6 +473,7 @@ class _Draft:
         count = _count(bare)
         if count is not None:
             self.counts.append(count)
+            self.suite = count.suite
 
     def _table_line(self, line: str) -> None:
         line = line.lstrip("> ")
@@ -489,7 +485,7 @@ class _Draft:
             # A comment that goes on where another broke off has rows without the names of their columns.
             row = _row(cells, self.columns or dict(zip(_COLUMNS, range(len(_COLUMNS)))))
             if row is not None and ((self.columns and self.report.title) or _LIKE_A_TEST.match(cells[0])):
-                self.rows.append(row)
+                self.rows.append(replace(row, suite=self.suite))
             elif self.columns or self.report.title:
                 self.unread.append(line[:_NAME_LIMIT])
 
@@ -506,9 +502,5 @@ class _Draft:
         )
         if report.kind != RESULT:
             return report if report.kind == PACKAGING or report.title else None
-        told = report.rows or report.intermittent or any(_numbers(count) for count in report.counts)
+        told = report.rows or report.intermittent or any(count.says for count in report.counts)
         return report if told or (report.title and (report.seconds is not None or report.unread)) else None
-
-
-def _numbers(count: Count) -> bool:
-    return not count.ok is count.failed is count.did_not_run is None

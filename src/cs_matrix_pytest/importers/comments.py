@@ -13,15 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from cs_matrix_pytest.errors import UserError
-from cs_matrix_pytest.importers.comment_text import BUILD_FAILED, PACKAGING, Count, Report, Row, read_comment
+from cs_matrix_pytest.importers.comment_report import BUILD_FAILED, PACKAGING, Count, Report, Row
+from cs_matrix_pytest.importers.comment_text import read_comment
 from cs_matrix_pytest.importers.destination import ImportedRun
-from cs_matrix_pytest.importers.naming import module_named, place_of_test
+from cs_matrix_pytest.importers.naming import is_suite_module, module_named, place_of_test
 from cs_matrix_pytest.importers.stated import UNKNOWN, Stated, moment_of
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Counts, Line, Reason, ReasonCode, Untested
 from cs_matrix_pytest.outcomes.record import instant
-
-LAB = "trillian"
-"""Whose results they are unless the command line says: the title of each says Trillian."""
 
 WHOLE_ENVIRONMENT = "environment"
 """The test (and the level) that a blocked attempt is about where nothing could run at all."""
@@ -78,7 +76,9 @@ _HYPERVISORS: tuple[tuple[str, str], ...] = (
     ("xcp", "xenserver"),
     ("xenserver", "xenserver"),
     ("xen", "xenserver"),
+    ("xs", "xenserver"),
     ("vmware", "vmware"),
+    ("vsphere", "vmware"),
     ("esxi", "vmware"),
     ("kvm", "kvm"),
     ("hyperv", "hyperv"),
@@ -89,10 +89,16 @@ _HYPERVISORS: tuple[tuple[str, str], ...] = (
 )
 """How an environment's name begins → CloudStack's name of the hypervisor; the rest is its version."""
 
+_KVM_HOST = re.compile(r"(?:centos|rhel|el|rocky|alma|ol|oracle|suse|sles|opensuse|ubuntu|debian)[-.]?\d[\w.-]*")
+"""An environment with the name of a Linux: of CloudStack's hypervisors that is KVM's host."""
+
 _SYSTEMS = {"": "centos", "c": "centos", "a": "alma", "r": "rocky", "s": "suse", "u": "ubuntu", "d": "debian"}
 """The bot's letters for the management server's system: ``7`` is CentOS 7, ``u22`` Ubuntu 22; ``ol8`` is said in full."""
 
 _INTERMITTENT = "Intermittent failure detected"
+_MOST_LOOSE = 500
+"""Failures without a file that are looked for in modules: more than any table of the bot's has."""
+_BAD = (AttemptOutcome.FAILED, AttemptOutcome.ERRORED)
 
 _SUITE_FOLDERS = {"smoke": "smoke", "component": "component"}
 
@@ -101,7 +107,7 @@ def _run(report: Report, comment: Comment, source: str, stated: Stated, started:
     environment = stated.name_of(report.environment)
     lines = list(_lines(report, environment, started))
     told = {
-        "trillian": report.job,
+        report.bot: report.job,
         "server": report.server,
         "pull_request": comment.pull_request or report.pull_request,
         "repository": comment.repository,
@@ -118,9 +124,9 @@ def _run(report: Report, comment: Comment, source: str, stated: Stated, started:
         lines=lines,
         identity=json.dumps([*which, *identity], default=vars).encode(),
         environments={environment: stated.environment_of(facts_of(report), report.acs_version)},
-        lab=stated.lab or LAB,
+        lab=stated.lab or report.bot,
         selection={key: value for key, value in told.items() if value is not None},
-        warnings=[f"{source}: left out of a table: {line}" for line in report.unread[:_WARNINGS]],
+        warnings=[f"{source}: left out: {line}" for line in report.unread[:_WARNINGS]],
     )
 
 
@@ -131,6 +137,8 @@ def facts_of(report: Report) -> dict[str, str]:
         "hypervisor.type": hypervisor,
         "hypervisor.version": version,
         "networking": _networking(report.networking),
+        "storage.scope": report.storage_scope,
+        "storage.protocol": report.storage_protocol,
         "management_os": _management_os(report.management_os),
         "extras": ",".join(extra.replace(",", " ") for extra in report.extras),
     }
@@ -146,6 +154,8 @@ def _hypervisor(name: str) -> tuple[str | None, str | None]:
             if version and spelling.startswith("xcp"):
                 version = f"xcpng{version}"
             return hypervisor, version or None
+    if _KVM_HOST.fullmatch(lower):
+        return "kvm", lower
     hypervisor, _, version = lower.partition("-")
     return hypervisor or None, version or None
 
@@ -169,12 +179,13 @@ def _management_os(said: str | None) -> str | None:
 
 
 def _lines(report: Report, environment: str, started: str) -> Iterator[Line]:
-    counted = [count for count in report.counts if _numbers(count)]
+    counted = [count for count in report.counts if count.says]
     for index, count in enumerate(counted or [Count()]):
         seconds = report.seconds if index == 0 else None
-        if _numbers(count) or seconds is not None:
+        if count.says or seconds is not None:
+            numbers = (count.ok, count.failed, count.did_not_run)
             suite = None if count.suite == "test" else count.suite
-            yield Counts(environment, *_numbers_of(count), suite=suite, seconds=seconds)
+            yield Counts(environment, *numbers, level=count.level, suite=suite, seconds=seconds)
 
     blocked = _nothing_ran(report, counted)
     if blocked:
@@ -188,11 +199,12 @@ def _lines(report: Report, environment: str, started: str) -> Iterator[Line]:
             level=WHOLE_ENVIRONMENT,
         )
     folders = _Folders(report)
+    failed_again = _failed_again(report, folders)
     for file in report.intermittent:
-        # The lab ran the module again: it does not always fail.
         module = folders.module(file) or UNKNOWN
         yield Attempt(module, environment, AttemptOutcome.FAILED, started, 0.0, message=_INTERMITTENT, level="module")
-        yield Attempt(module, environment, AttemptOutcome.PASSED, started, 0.0, level="module")
+        if module not in failed_again:
+            yield Attempt(module, environment, AttemptOutcome.PASSED, started, 0.0, level="module")
     for row in report.rows:
         test = folders.test(row)
         if not row.loaded:
@@ -203,23 +215,34 @@ def _lines(report: Report, environment: str, started: str) -> Iterator[Line]:
         yield Attempt(test, environment, row.outcome, started, row.seconds, row.phase, message=said, level=row.level)
 
 
+def _failed_again(report: Report, folders: _Folders) -> set[str]:
+    """Of the modules that failed at first those that did not pass then, either.
+
+    The lab runs each of them a second time; its table and its counts are of that.
+    """
+    modules = {folders.module(file) or UNKNOWN for file in report.intermittent}
+    if not report.rows:
+        failed = sum(count.failed or 0 for count in report.counts)
+        return modules if failed >= len(modules) else set()
+    rows = [row for row in report.rows if row.outcome in _BAD]
+    named = {folders.module(row.file, row.suite) or UNKNOWN for row in rows if row.file}
+    # The first tables have no files.
+    loose = list(dict.fromkeys(row.name for row in rows if not row.file))[:_MOST_LOOSE]
+    candidates = {module for module in modules - named if is_suite_module(module)} if loose else set()
+    return (modules & named) | {
+        module for module in candidates if any(place_of_test(module, name).in_suites for name in loose)
+    }
+
+
 def _nothing_ran(report: Report, counted: list[Count]) -> str | None:
     """What to say of an environment in which no test could run; None where some did, or nothing says so."""
     if report.kind == BUILD_FAILED:
         return report.title
-    if report.rows or report.intermittent or not counted:
+    if any(row.outcome is not AttemptOutcome.BLOCKED for row in report.rows) or report.intermittent or not counted:
         return None
     did_not_run = sum(count.did_not_run or 0 for count in counted)
     nothing = did_not_run > 0 and all(count.ok == 0 and not count.failed for count in counted)
     return f"none of {did_not_run} modules ran" if nothing else None
-
-
-def _numbers(count: Count) -> bool:
-    return any(number is not None for number in _numbers_of(count))
-
-
-def _numbers_of(count: Count) -> tuple[int | None, int | None, int | None]:
-    return count.ok, count.failed, count.did_not_run
 
 
 class _Folders:
@@ -231,19 +254,23 @@ class _Folders:
         suites = {_SUITE_FOLDERS[count.suite] for count in report.counts if count.suite in _SUITE_FOLDERS}
         self._suite = suites.pop() if len(suites) == 1 else None
 
-    def module(self, file: str) -> str | None:
-        """The module's id: as the comment says it, as only one suite has it, in the suite it counts, or the bare name."""
+    def module(self, file: str, counted: str | None = None) -> str | None:
+        """The module's id: as the comment says it, as only one suite has it, in the suite it counts, or the bare name.
+
+        ``counted`` is the suite that is counted above the file's row.
+        """
         path = _below_suites(file)
         if "/" in path or not path:
             return path or None
         if path in self._said:
             return self._said[path]
         known = module_named(path.removesuffix(".py"))
-        return known or (f"{self._suite}/{path}" if self._suite else path)
+        suite = _SUITE_FOLDERS.get(counted) if counted else self._suite
+        return known or (f"{suite}/{path}" if suite else path)
 
     def test(self, row: Row) -> str:
         """The id of what a row is about; a test whose module is not said belongs to the module ``unknown``."""
-        module = (self.module(row.file) if row.file else None) or UNKNOWN
+        module = (self.module(row.file, row.suite) if row.file else None) or UNKNOWN
         if row.level != "test" or row.class_name:
             return "::".join(part for part in (module, row.class_name, row.name) if part)
         # Tables name no classes.

@@ -14,7 +14,7 @@ from cs_matrix_pytest.outcomes.record import instant
 
 UNKNOWN = "unknown"
 
-_ZONE = re.compile(r"[Zz]$|([+-]\d\d):?(\d\d)$")
+_ZONE = re.compile(r"\s?(?:Z|UTC|GMT|(?P<hours>[+-]\d\d)(?::?(?P<minutes>\d\d))?)\Z", re.IGNORECASE)
 _FRACTION = re.compile(r"[.,](\d+)")
 
 _VALUES: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +89,10 @@ def read_moment(written: str) -> str:
 
 def moment_of(written: str) -> str | None:
     """An ISO 8601 time (UTC unless it says its zone) as records carry it; None where it is none."""
-    text = _ZONE.sub(lambda zone: "+00:00" if zone[0] in "Zz" else f"{zone[1]}:{zone[2]}", written.strip())
+    text = written.strip()
+    # A date alone ends as a zone does.
+    if ":" in text or text[-1:] in ("Z", "z"):
+        text = _ZONE.sub(lambda zone: f"{zone['hours']}:{zone['minutes'] or '00'}" if zone["hours"] else "+00:00", text)
     # Python 3.10 takes fractions of three or six digits only.
     text = _FRACTION.sub(lambda fraction: f".{fraction[1]:0<6.6}", text)
     try:

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from cs_matrix_pytest.errors import UserError
 from cs_matrix_pytest.importers import naming
-from cs_matrix_pytest.importers.comment_text import RESULT, Report
-from cs_matrix_pytest.importers.comments import LAB, Comment, facts_of, runs_of
+from cs_matrix_pytest.importers.comment_report import LAB, RESULT, Report
+from cs_matrix_pytest.importers.comments import Comment, facts_of, runs_of
 from cs_matrix_pytest.importers.destination import ImportedRun, NotASource
 from cs_matrix_pytest.importers.stated import UNKNOWN, Stated, moment_of
 from cs_matrix_pytest.importers.trillian_archive import Archive, Member
@@ -28,13 +28,16 @@ _EPOCH = "1970-01-01T00:00:00.000Z"
 _SMALL = 256 * 1024
 """Bytes of a summary or a log's beginning that are read."""
 
-_NAME = re.compile(
-    r"(?:pr-?(?P<pull_request>\d{1,9})-)?(?:t(?:id)?-?(?P<trillian>\d{1,9})-)?"
-    r"(?P<environment>(?:kvm|vmware|esxi|xenserver|xcp-?ng|xcp|xen|hyper-?v|lxc|ovm3?)[\w.-]{0,60}?)?"
-    r"(?P<rest>[-_ ](?:logs?|marvin|results?|archive)\b.*)?(?:\.zip)?\Z",
-    re.IGNORECASE,
+_REST = r"(?P<rest>[-_ ](?:logs?|marvin|results?|archive)\b.*)?(?:\.zip)?\Z"
+_NAMES = tuple(
+    re.compile(pattern + _REST, re.IGNORECASE)
+    for pattern in (
+        r"pr-?(?P<pull_request>\d{1,9})-t(?:id)?-?(?P<trillian>\d{1,9})(?:-(?P<environment>\w[\w.-]{0,60}?))?",
+        r"(?:pr-?(?P<pull_request>\d{1,9})-)?(?:t(?:id)?-?(?P<trillian>\d{1,9})-)?"
+        r"(?P<environment>(?:kvm|vmware|vsphere|esxi|xenserver|xcp-?ng|xcp|xen|xs(?=\d)|hyper-?v|lxc|ovm3?)[\w.-]{0,60}?)?",
+    )
 )
-"""``pr1234-t567-kvm-centos7.zip``"""
+"""``pr1234-t567-kvm-centos7.zip``; with less before it only what begins as a hypervisor does is an environment."""
 _MARVIN_FOLDER = re.compile(r"(?P<stem>.{1,200}?)(?:__\w{3}_\d\d_\d{4}_\d\d_\d\d_\d\d)?_[A-Za-z0-9]{6}\Z")
 _LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{3})?(?= - )")
 
@@ -129,9 +132,9 @@ class _Reading:
     def _name(self) -> dict[str, str]:
         folder = self._archive.path.resolve()
         for name in (folder.name, folder.parent.name):
-            match = _NAME.match(name)
-            if match and any(match.groups()):
-                return {key: value for key, value in match.groupdict().items() if value}
+            for match in filter(None, (pattern.match(name) for pattern in _NAMES)):
+                if any(match.groups()):
+                    return {key: value for key, value in match.groupdict().items() if value}
             if folder.is_file() or name != "MarvinLogs":
                 break
         return {}

@@ -27,7 +27,7 @@ _TAIL = 200
 """Bytes of the file's end that are looked at to see whether it is whole."""
 
 _RESULTS = frozenset(
-    {"failure", "error", "skipped", "flakyFailure", "flakyError", "rerunFailure", "rerunError", "disabled"}
+    {"failure", "error", "skipped", "flakyFailure", "flakyError", "rerunFailure", "rerunError", "rerun", "disabled"}
 )
 _ROOTS = frozenset({"testsuites", "testsuite"})
 _START_OF_CASE = b"<testcase"
@@ -38,6 +38,7 @@ _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})
 _ENCODINGS = re.compile(
     r"utf-?(8|16|32)|(us-?)?ascii|latin|iso-?8859|(windows|cp)-?\d|gb|big5|shift|euc|koi8|mac", re.I
 )
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 _CONTROLS = bytes(code for code in range(0x20) if code not in b"\t\n\r")
 _NONCHARACTERS = re.compile("[\ufffe\uffff]")
 
@@ -52,10 +53,13 @@ class Result(NamedTuple):
 
 
 class Suite(NamedTuple):
-    """The ``testsuite`` around a case."""
+    """The ``testsuite`` around a case; ``tests`` is its own count of them (0: it does not say), which one that is
+    ``by_pytest`` has."""
 
     name: str = ""
     timestamp: str | None = None
+    tests: int = 0
+    by_pytest: bool = False
 
 
 class Case(NamedTuple):
@@ -84,6 +88,7 @@ class CaseReader:
         self._ready: list[Case] = []
         self._last = b""
         self._root: str | None = None
+        self._root_name: str | None = None
         self._suites: list[Suite] = []
         self._suite = Suite()
         self._new_parser()
@@ -261,12 +266,18 @@ class CaseReader:
                 self._parser.CharacterDataHandler = self._characters
         elif tag == "testsuite":
             self._suites.append(self._suite)
-            self._suite = Suite(attributes.get("name", ""), attributes.get("timestamp") or self._suite.timestamp)
+            self._suite = self._suite_of(attributes)
         if self._root is None:
             self._begin(tag, attributes)
         self._depth += 1
         if self._depth > _DEEPEST:
             raise UserError(f"elements {_DEEPEST} deep in each other: this is no report of tests", file=self._name)
+
+    def _suite_of(self, attributes: dict[str, str]) -> Suite:
+        name, said = attributes.get("name", ""), attributes.get("tests", "")
+        tests = int(said) if _NUMBER.match(said) else 0
+        by_pytest = tests > 0 and (name == "pytest" or self._root_name == "pytest tests")
+        return Suite(name, attributes.get("timestamp") or self._suite.timestamp, tests, by_pytest)
 
     def _end(self, tag: str) -> None:
         self._depth -= 1
@@ -300,6 +311,7 @@ class CaseReader:
 
     def _begin(self, tag: str, attributes: dict[str, str]) -> None:
         self._root = tag
+        self._root_name = attributes.get("name")
         if tag not in _ROOTS:
             raise NotASource(f"not an xunit file: its outermost element is <{tag[:40]}>", file=self._name)
         if tag == "testsuites" and attributes.get("name") == "cs-matrix":

@@ -12,6 +12,7 @@ from cs_matrix_pytest.importers.failures import masked, read_failure, told
 from cs_matrix_pytest.importers.naming import Place, name_of, place_of
 from cs_matrix_pytest.importers.stated import UNKNOWN, Stated, moment_of
 from cs_matrix_pytest.importers.xunit_cases import Case, Result, Suite
+from cs_matrix_pytest.importers.xunit_reruns import Reruns
 from cs_matrix_pytest.matrix.naming import without_environment
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, Line, Reason, ReasonCode, Untested
 
@@ -35,9 +36,15 @@ _CANNOT_BE_USED = re.compile(r"environment \S+ cannot be used: ")
 
 _NOT_RUN = frozenset({"notrun", "disabled", "suppressed", "skipped"})
 """Values of a case's ``status`` or ``result`` (GoogleTest's among them) that say that it was not run."""
+_WENT_BADLY = {
+    **dict.fromkeys(("fail", "failed", "failure"), "failure"),
+    **dict.fromkeys(("error", "errored", "aborted", "timeout", "broken"), "error"),
+}
+"""Values of the same that say how it went, where no element does → the element that would."""
 _FINAL = frozenset({"failure", "error"})
-_BAD = _FINAL | {"flakyFailure", "flakyError", "rerunFailure", "rerunError"}
+_BAD = _FINAL | {"flakyFailure", "flakyError", "rerunFailure", "rerunError", "rerun"}
 
+_THOUSANDS = re.compile(r"\s*\d{1,3}(?:,\d{3})+(?:\.\d*)?\s*\Z")
 _ENVIRONMENT = re.compile(r"(?P<name>.*?)\[(?P<parameters>[^\]]+)\](?:@.*)?\Z", re.DOTALL)
 
 
@@ -73,6 +80,7 @@ class Evidence:
         self._named = {stated.environment} if stated.environment else set()
         self._waiting: list[tuple[Case, re.Match[str], float, float]] = []
         self._before: tuple[str, str] | None = None
+        self._reruns = Reruns()
 
     def of(self, cases: Iterable[Case]) -> Iterator[Line]:
         """The lines of some cases."""
@@ -80,7 +88,7 @@ class Evidence:
             attributes, suite, results = case
             name = name_of(attributes.get("name", ""))
             classname = attributes.get("classname", "")
-            seconds = _duration(attributes.get("time"))
+            seconds = _duration(attributes.get("time") or attributes.get("duration"))
             began = attributes.get("timestamp")
             if began is not None:
                 self._begin(began)
@@ -91,8 +99,12 @@ class Evidence:
             clock = self._clock
             self._clock = clock + seconds
 
+            if suite.by_pytest:
+                if suite is not self._reruns.suite:
+                    yield from self._reruns.begin(suite)
+                self._reruns.uncounted += 1
             context = None
-            if classname.startswith("<nose.suite") or name.startswith("ContextSuite"):
+            if classname.startswith("<nose") or name.startswith("ContextSuite"):
                 # nose cuts at the last dot, which may be one in a module's name.
                 context = _NOSE_CONTEXT.match(f"{classname}.{name}") or _NOSE_CONTEXT.match(name)
             elif name.startswith(("setUp", "tearDown")):
@@ -113,18 +125,25 @@ class Evidence:
             elif environment not in self.environments:
                 self.environments[environment] = None
             test = f"{prefix}::{name or UNKNOWN}"
+            if suite.by_pytest:
+                self._reruns.met(test, environment)
             if results or "status" in attributes or "result" in attributes:
                 yield from self._told(case, test, environment, clock, seconds)
             else:
                 self._before = None
-                yield Attempt(test, environment, AttemptOutcome.PASSED, _instant(clock), seconds)
+                passed = Attempt(test, environment, AttemptOutcome.PASSED, _instant(clock), seconds)
+                ready = self._reruns.hold(passed) if suite.by_pytest else passed
+                if ready is not None:
+                    yield ready
 
     def rest(self) -> Iterator[Line]:
-        """The lines that needed the whole report: classes whose module only its other cases name."""
+        """The lines that needed the whole report: of classes whose module only its other cases name, and of tests that
+        may have been run again."""
         waiting, self._waiting = self._waiting, []
         for case, context, clock, seconds in waiting:
             place = self._context_place(context["context"])
             yield from self._of_context(case, context["phase"], place, clock, seconds)
+        yield from self._reruns.rest()
         if self._earliest is not None:
             self.started = _instant(self._earliest)
 
@@ -260,7 +279,7 @@ class Evidence:
         phase: str = "call",
     ) -> Iterator[Line]:
         before, self._before = self._before, None
-        bad = [result for result in case.results if result.tag in _BAD and not _is_skip(result)]
+        bad = [result for result in _results_of(case) if result.tag in _BAD and not _is_skip(result)]
         # One of them is what the test ended with (pytest may add the clean-up's error to a failure); those of other
         # attempts came before the pass of a flaky case, and after the first failure of one that failed again.
         last = sorted((result for result in bad if result.tag in _FINAL), key=lambda result: result.tag != "failure")[
@@ -269,7 +288,8 @@ class Evidence:
         for result in (*last, *(result for result in bad if result.tag not in _FINAL)):
             line = self._failed(test, environment, result, clock, seconds, level=level, phase=phase)
             if line.phase == "teardown" and before == (test, environment):
-                # pytest reports a test that fails and then fails to clean up as two cases.
+                # pytest reports a test that fails and then fails to clean up as two cases, and counts it once.
+                self._reruns.uncounted -= 1
                 return
             self._before = (test, environment)
             yield line
@@ -306,6 +326,16 @@ class Evidence:
         )
 
 
+def _results_of(case: Case) -> tuple[Result, ...]:
+    """How the case went; of one without any result, as its attributes say it."""
+    if not case.results:
+        for key in ("status", "result"):
+            said = case.attributes.get(key, "").lower()
+            if said in _WENT_BADLY:
+                return (Result(_WENT_BADLY[said], "", f"{key}: {said}", ""),)
+    return case.results
+
+
 def _skip_of(case: Case) -> str | None:
     """Why the case was not run; None where it was."""
     for result in case.results:
@@ -335,9 +365,10 @@ def _duration(written: str | None) -> float:
     try:
         seconds = float(written)
     except ValueError:
-        # Surefire writes 1,234.5.
+        # Surefire writes 1,234.5, others 0,5.
+        mark = "" if _THOUSANDS.match(written) else "."
         try:
-            seconds = float(written.replace(",", ""))
+            seconds = float(written.replace(",", mark))
         except ValueError:
             return 0.0
     return seconds if 0 <= seconds <= _LONGEST_TEST else 0.0
