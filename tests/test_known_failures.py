@@ -340,6 +340,18 @@ def test_what_is_known_is_told_with_its_link_at_the_end_of_a_session_and_in_xuni
     assert f"known ({LINK})" in (two.report / "matrix.xml").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("given", ["option", "ini"])
+def test_a_session_takes_another_file(two: Labs, given):
+    two.suite(test_x=SUITE)
+    (two.pytester.path / "cs-known-failures.yaml").write_text("version: 1\nfailures: 3\n", encoding="utf-8")
+    (two.pytester.path / "mine.yaml").write_text(known_file("test_x.py::TestX::test_b"), encoding="utf-8")
+    if given == "ini":
+        two.pytester.makeini("[pytest]\ncs_known_failures = mine.yaml\n")
+    two.run("--cs-env=kvm-adv", *(["--cs-known-failures=mine.yaml"] if given == "option" else []))
+    matrix = json.loads((two.report / "matrix.json").read_text())
+    assert [each.get("known") for each in matrix["cells"][0]["evidence"]] == [None, LINK]
+
+
 def test_a_bad_file_is_said_before_a_session_begins(two: Labs):
     two.suite(test_x=SUITE)
     (two.pytester.path / "cs-known-failures.yaml").write_text("version: 1\nfailures: 3\n", encoding="utf-8")

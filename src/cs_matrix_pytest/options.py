@@ -49,6 +49,7 @@ class Options:
     deploy: bool = False
     real_time: bool = False
     features: Path | None = None
+    known_failures: Path | None = None
     xunit_unstable: str = "passed"
     window: int = 10
     settle: int = 3
@@ -83,6 +84,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
     twin("--cs-report", "The folder for run records and reports; default: cs-report", metavar="DIR")
     twin("--cs-features", "A features file that comes before the shipped catalogue", metavar="FILE")
+    twin(
+        "--cs-known-failures",
+        "The known-failures file; default: cs-known-failures.yaml, looked for as the environments file is",
+        metavar="FILE",
+    )
     group.addoption(
         "--cs-lab",
         metavar="NAME",
@@ -260,6 +266,7 @@ def read_options(config: pytest.Config) -> Options:
         deploy=option.cs_deploy or (nose is not None and nose.deploy),
         real_time=option.cs_real_time,
         features=path("cs_features"),
+        known_failures=path("cs_known_failures"),
         xunit_unstable=option.cs_xunit_unstable,
         window=window,
         settle=settle,

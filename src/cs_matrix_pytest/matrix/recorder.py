@@ -48,8 +48,8 @@ class Recorder:
         self._options = session.plan.options
         self.folder = prepare_folder(self._options.report)
         self.catalogue: FeatureCatalogue = load_catalogue(self._options.features or find_catalogue(config.rootpath))
-        # Found as the environments file is.
-        self._known = load_known_failures(next(filter(None, map(find_known_failures, self._options.search_from)), None))
+        found = filter(None, map(find_known_failures, self._options.search_from))
+        self._known = load_known_failures(self._options.known_failures or next(found, None))
         self._folder = AttemptFolder()
         self._writer: RecordWriter | None = None
         self._early: list[Untested] = []
