@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from cs_matrix_pytest.simulator import Simulator
-from simulator_over_http import Client
+from simulator_over_http import Client, SignedClient
 
 DNS = {"dns1": "10.0.0.53", "internaldns1": "10.0.0.53"}
 
@@ -359,9 +359,15 @@ class TestSettings:
 
 class TestOfferings:
     def test_one_that_is_gone(self, client: Client) -> None:
-        text = "unable to find service offering 9999"
-        for command in ("updateServiceOffering", "deleteServiceOffering"):
-            assert client.refused(command, id=9999) == (431, text)
+        scoped = {"domainid": "public", "zoneid": "all"}
+        for command, params, text in (
+            ("updateServiceOffering", {}, "Unable to find service offering 9999"),
+            ("updateServiceOffering", scoped, "unable to find service offering 9999"),
+            ("updateDiskOffering", {}, "Unable to find disk offering 9999"),
+            ("updateNetworkOffering", {}, "Unable to find network offering 9999"),
+            ("deleteServiceOffering", {}, "unable to find service offering 9999"),
+        ):
+            assert client.refused(command, id=9999, **params) == (431, text)
         assert client.refused("deleteDiskOffering", id=9999) == (431, "Unable to find disk offering by id 9999")
         assert client.refused("deleteVPCOffering", id=9999) == (431, "unable to find vpc offering 9999")
 
@@ -409,7 +415,7 @@ class TestUsers:
         person = {"email": "a@b.c", "firstname": "f", "lastname": "l", "password": "p"}
         made = client.one("createUser", account="novice", username="new", passwordchangerequired=True, **person)
         assert self.login(client, "new", "p")["passwordchangerequired"] is True
-        client.run("updateUser", id=made["id"], password="q")
+        SignedClient(client.simulator).run("updateUser", id=made["id"], password="q")
         assert "passwordchangerequired" not in self.login(client, "new", "q")
         client.run("deleteAccount", id=account["id"])
 
@@ -442,9 +448,10 @@ class TestPasswordPolicy:
         domain = client.one("createDomain", name=f"policy-{setting}")["id"]
         user = client.account(f"user-{setting}", domain=domain)["user"][0]["id"]
         client.run("updateConfiguration", name=f"password.policy.{setting}", value=value, domainid=domain)
-        assert client.refused("updateUser", id=user, password="secret") == (431, text)
+        admin = SignedClient(client.simulator)
+        assert admin.refused("updateUser", id=user, password="secret") == (431, text)
         elsewhere = client.account(f"elsewhere-{setting}")["user"][0]["id"]
-        client.run("updateUser", id=elsewhere, password="secret")
+        admin.run("updateUser", id=elsewhere, password="secret")
 
 
 class TestDomains:

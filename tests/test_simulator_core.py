@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cs_matrix_pytest.environments.model import Fault
 from cs_matrix_pytest.simulator import Simulator
-from cs_matrix_pytest.simulator.errors import ApiError, ParameterError
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families import FAMILIES
 from cs_matrix_pytest.simulator.metadata import load_api
 from cs_matrix_pytest.simulator.parameters import parse, plain_map, unpack
@@ -81,6 +81,9 @@ class TestParameters:
             ("listZones", {"id": ""}, "Invalid parameter id value= due to incorrect long value format"),
             ("listEvents", {"startdate": "soon"}, "Unable to parse date soon for command listevents"),
             ("createDomain", {"name": "x" * 256}, "max allowed length 255 for param: domainName"),
+            ("addHost", {}, "due to missing parameter podid"),
+            ("addHost", {"clusterid": "x", "zoneid": "y"}, "Invalid parameter clusterid value=x due to"),
+            ("addHost", {"zoneid": "y", "hypervisor": ""}, "due to missing parameter podid"),
         ],
     )
     def test_what_a_server_says_of_bad_values(self, command: str, raw: dict[str, str], text: str) -> None:
@@ -89,9 +92,19 @@ class TestParameters:
         assert text in error.value.text
         assert (error.value.code, error.value.cs_code) == (431, 9999)
 
+    @pytest.mark.parametrize(("command", "name"), [("createDomain", "name"), ("deleteZone", "id")])
+    def test_what_is_required_is_not_empty(self, command: str, name: str) -> None:
+        with pytest.raises(InvalidParameterValue) as error:
+            parse(API.get(command), {name: ""}, self.find)
+        assert (error.value.text, error.value.cs_code) == (f"Invalid value provided for API arg: {name}", 4350)
+
+    def test_younger_ids_that_are_none_count_as_absent(self) -> None:
+        assert parse(API.get("listVolumes"), {"ids": "x,y"}, self.find)["ids"][0].number == "null"
+        assert parse(API.get("listVolumes"), {"zoneid": "-1", "kmskeyid": "x"}, self.find)["kmskeyid"] is None
+
     @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=5), st.sampled_from(sorted(API)))
     def test_no_rubbish_raises_anything_else(self, raw: dict[str, str], command: str) -> None:
-        with contextlib.suppress(ParameterError):
+        with contextlib.suppress(ParameterError, InvalidParameterValue):
             parse(API.get(command), raw, self.find)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from cs_matrix_pytest.simulator import Simulator
 from simulator_over_http import Client, SignedClient
@@ -21,6 +22,13 @@ def client() -> Iterator[Client]:
         yield Client(simulator)
 
 
+class LoginPage(Client):
+    """Who is not logged in yet, on the API port."""
+
+    def answer(self, params: dict[str, Any]) -> requests.Response:
+        return self.session.get(f"http://127.0.0.1:{self.simulator.api_port}/client/api", params=params, timeout=30)
+
+
 def allow_oauth(client: Client, **where: str) -> None:
     client.run("updateConfiguration", name="oauth2.enabled", value=True, **where)
 
@@ -29,12 +37,12 @@ def allow_oauth(client: Client, **where: str) -> None:
 
 
 def test_oauth_is_off(client: Client) -> None:
-    assert client.rows("listOauthProvider") == []
+    assert LoginPage(client.simulator).rows("listOauthProvider") == []
     assert client.refused("registerOauthProvider", **GOOGLE) == (
         530,
         "OAuth is not enabled, please enable to register",
     )
-    assert client.refused("oauthlogin", **LOGIN) == (
+    assert LoginPage(client.simulator).refused("oauthlogin", **LOGIN) == (
         531,
         "OAuth login is not enabled for this domain. Please contact your administrator.",
     )
@@ -48,11 +56,11 @@ def test_life_of_a_provider(client: Client) -> None:
         530,
         "Global provider with the name google is already registered",
     )
-    assert client.one("listOauthProvider")["enabled"] is True
+    assert LoginPage(client.simulator).one("listOauthProvider")["enabled"] is True
     changed = client.one("updateOauthProvider", id=made["id"], description="e", enabled=False)
     assert (changed["description"], changed["enabled"]) == ("e", False)
     client.run("deleteOauthProvider", id=made["id"])
-    assert client.rows("listOauthProvider") == []
+    assert LoginPage(client.simulator).rows("listOauthProvider") == []
 
 
 def test_a_provider_of_a_domain(client: Client) -> None:
@@ -61,11 +69,12 @@ def test_a_provider_of_a_domain(client: Client) -> None:
     made = client.one("registerOauthProvider", domain="d1", **GOOGLE)
     assert made["domainpath"] == "ROOT/d1"
     # The login page is told that there is one, not which.
-    assert client.run("listOauthProvider") == {"count": 1}
-    assert [row["id"] for row in client.rows("listOauthProvider", domainid=domain)] == [made["id"]]
-    assert [row["id"] for row in SignedClient(client.simulator).rows("listOauthProvider")] == [made["id"]]
+    login_page, admin = LoginPage(client.simulator), SignedClient(client.simulator)
+    assert login_page.run("listOauthProvider") == {"count": 1}
+    assert [row["id"] for row in login_page.rows("listOauthProvider", domainid=domain)] == [made["id"]]
+    assert [row["id"] for row in admin.rows("listOauthProvider")] == [made["id"]]
     client.run("deleteDomain", id=domain)
-    assert SignedClient(client.simulator).rows("listOauthProvider") == []
+    assert admin.rows("listOauthProvider") == []
 
 
 def test_a_provider_of_root_is_everybodys(client: Client) -> None:
@@ -97,11 +106,11 @@ def test_keycloak_needs_its_urls(client: Client) -> None:
 def test_nobody_logs_in_by_oauth(client: Client, params: dict[str, str], text: str) -> None:
     allow_oauth(client)
     client.run("registerOauthProvider", **GOOGLE)
-    assert client.refused("oauthlogin", **(LOGIN | params)) == (531, text)
+    assert LoginPage(client.simulator).refused("oauthlogin", **(LOGIN | params)) == (531, text)
 
 
 def test_no_code_is_verified(client: Client) -> None:
-    refused = client.refused
+    refused = LoginPage(client.simulator).refused
     assert refused("verifyOAuthCodeAndGetUser", provider="nobody", secretcode="x") == (
         530,
         "Failed to find OAuth2 authentication provider by the name: nobody.",

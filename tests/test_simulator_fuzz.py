@@ -36,7 +36,7 @@ from cs_matrix_pytest.simulator.metadata import Command, Parameter, load_api
 from cs_matrix_pytest.simulator.models.console_sessions import ConsoleSession
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project, User
 from cs_matrix_pytest.simulator.models.images import Iso, Template
-from cs_matrix_pytest.simulator.models.infra import Host, IpRange, Zone
+from cs_matrix_pytest.simulator.models.infra import Host, IpRange, ManagementServer, Zone
 from cs_matrix_pytest.simulator.models.jobs import Event, Job
 from cs_matrix_pytest.simulator.models.networks import (
     AclList,
@@ -61,6 +61,7 @@ from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.ready import build_ready_zone
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.wire.rendering import render
+from cs_matrix_pytest.simulator.wire.server import AUTHENTICATORS
 
 T = TypeVar("T")
 Choose = Callable[[Sequence[Any]], Any]
@@ -426,9 +427,10 @@ MAY_BE_GONE: dict[str, set[str]] = {
     "Volume": {"template", "snapshot", "disk_offering"},
     "Snapshot": {"volume", "policy"},
     "Template": {"source_volume", "source_snapshot", "source_template"},
-    "Network": {"offering"},
+    "Network": {"offering", "account"},  # one with another account's VMs in it outlives its own
     "Vpc": {"offering"},
-    "Router": {"service_offering"},
+    "PublicIp": {"account"},
+    "Router": {"service_offering", "account"},
     "BackupOffering": {"domains"},
     "KubernetesCluster": {
         "offering",
@@ -441,6 +443,8 @@ MAY_BE_GONE: dict[str, set[str]] = {
     },
     "KubernetesVersion": {"iso"},
     "SharedFileSystem": {"offering", "volume"},
+    "TagCustomer": {"resource"},
+    "HiddenDetail": {"resource"},
     "ObjectDownload": {"store"},
     "Account": {"default_zone"},
     "DirectDownloadCertificate": {"zone"},
@@ -614,9 +618,9 @@ def check_answer(command: Command | None, status: int, envelope: str, body: dict
     else:
         assert envelope == command.envelope
     if status != 200:
-        assert body.keys() == {"uuidList", "errorcode", "cserrorcode", "errortext"}
+        assert body.keys() | {"errortext"} == {"uuidList", "errorcode", "cserrorcode", "errortext"}
         assert body["errorcode"] == status
-        assert isinstance(body["errortext"], str)
+        assert isinstance(body.get("errortext", ""), str)
     elif command is not None and command.is_async:
         assert body.keys() - {"id"} == {"jobid"}
 
@@ -731,13 +735,17 @@ class AnyConversation(RuleBasedStateMachine):
     def remove_everybody(self) -> None:
         """Nothing is left of accounts and domains once they are deleted."""
         cloud = self.cloud
-        for project in cloud.store.table(Project):
-            assert self.talk.say("deleteProject", {"id": project.id, "cleanup": "true"}) == 200, self.talk.said
+        for server in cloud.store.table(ManagementServer):
+            # It takes no jobs while it is to be shut down.
+            self.talk.say("cancelShutdown", {"managementserverid": server.id})
+            self.talk.say("cancelMaintenance", {"managementserverid": server.id})
         for vm in cloud.store.table(UserVm):
             vm.delete_protection = False
             if vm.account.is_default:
-                # It may be in a network of a domain, which could not be deleted then.
+                # It may be in a network of a project or a domain, which could not be deleted then.
                 assert self.talk.say("destroyVirtualMachine", {"id": vm.id, "expunge": "true"}) == 200, self.talk.said
+        for project in cloud.store.table(Project):
+            assert self.talk.say("deleteProject", {"id": project.id, "cleanup": "true"}) == 200, self.talk.said
         for domain in [row for row in cloud.store.table(Domain) if row.level == 1]:
             assert self.talk.say("deleteDomain", {"id": str(domain.number), "cleanup": "true"}) == 200, self.talk.said
         for account in [row for row in cloud.store.table(Account) if not row.is_default]:
@@ -796,6 +804,8 @@ def test_any_request_over_http(simulator: Simulator, name: str, params: dict[str
     assert "Traceback" not in response.text
     command = API.get(name)
     allowed = {"errorresponse", command.envelope if command else "errorresponse"}
+    if name.lower() in AUTHENTICATORS:
+        allowed = {"error"}
     if as_json:
         ((envelope, body),) = response.json().items()
         code = body.get("errorcode", 200)

@@ -12,7 +12,7 @@ import requests
 from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.errors import ApiError
-from cs_matrix_pytest.simulator.models.iam import Account, ApiKeyPair, Role, RolePermission, User
+from cs_matrix_pytest.simulator.models.iam import Account, ApiKeyPair, Project, Role, RolePermission, User
 from cs_matrix_pytest.simulator.models.jobs import Event
 from cs_matrix_pytest.simulator.wire.authentication import signature
 
@@ -516,7 +516,7 @@ class TestKeys:
         assert error.text.startswith("Keypair cannot be created with expired date")
         keys = simulator.run("registerUserKeys", id=id, enddate="2999-01-01")["userkeys"]
         assert signed(simulator, keys, command="listUsers").status_code == 200
-        pair = simulator.cloud.store.table(ApiKeyPair).by("api_key", keys["apikey"])
+        pair = simulator.cloud.store.table(ApiKeyPair).first(api_key=keys["apikey"])
         assert pair is not None
         pair.end = pair.created
         assert signed(simulator, keys, command="listUsers").status_code == 401
@@ -823,16 +823,44 @@ class TestProjects:
             assert len(self.members(simulator, project)) == 1
             invited = simulator.cloud.run("listProjectInvitations", member)["projectinvitation"]
             assert [(row["project"], row["state"]) for row in invited] == [(project["name"], "Pending")]
-            assert (
-                "already a pending invitation"
-                in refused(
-                    simulator, "addAccountToProject", projectid=project["id"], account=people["member"]["name"]
-                ).text
+            again = refused(simulator, "addAccountToProject", projectid=project["id"], account=people["member"]["name"])
+            row = simulator.cloud.store.table(Project).get(project["id"])
+            assert row is not None
+            assert again.text.endswith(
+                f'to the project id=Project {{"domainId":{row.domain.number},"id":{row.number},"name":"{row.name}",'
+                f'"uuid":"{row.id}"}}.'
             )
             simulator.cloud.run("updateProjectInvitation", member, projectid=project["id"], accept=True)
             assert len(self.members(simulator, project)) == 2
         finally:
             setting.value = "false"
+
+    @pytest.mark.parametrize(
+        ("command", "parameter", "text"),
+        [
+            ("activateProject", "id", "Unable to find project by id 99"),
+            ("suspendProject", "id", "Unable to find project by id 99"),
+            ("deleteProject", "id", "Unable to find project by id 99"),
+            ("updateProject", "id", "Unable to find project by id 99"),
+            ("addAccountToProject", "projectid", "Unable to find project with specified ID"),
+        ],
+    )
+    def test_a_project_that_is_not_there_is_told_at_once(
+        self, simulator: Simulator, command: str, parameter: str, text: str
+    ) -> None:
+        status, _, body = simulator.cloud.execute(simulator.cloud.system_caller, command, {parameter: "99"})
+        assert (status, body["cserrorcode"], body["errortext"]) == (431, 4350, text)
+
+    def test_a_job_has_no_code_of_its_own_for_a_limit(
+        self, simulator: Simulator, people: dict[str, dict[str, Any]], project: dict[str, Any]
+    ) -> None:
+        member = people["member"]
+        where = {"account": member["name"], "domainid": member["domainid"]}
+        simulator.run("updateResourceLimit", resourcetype=5, max=0, **where)
+        error = refused(
+            simulator, "addAccountToProject", projectid=project["id"], account=member["name"], roletype="Admin"
+        )
+        assert (error.code, "Maximum amount of resources of Type = 'project'" in error.text) == (530, True)
 
     def test_an_account_that_manages_projects_stays(
         self, simulator: Simulator, people: dict[str, dict[str, Any]], project: dict[str, Any]

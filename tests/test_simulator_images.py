@@ -253,8 +253,58 @@ def test_extracting(simulator: Simulator, people: dict[str, Caller], facts: dict
     with pytest.raises(ApiError, match="as it's not extractable"):
         simulator.cloud.run("extractTemplate", people["ann"], id=closed["id"], mode="HTTP_DOWNLOAD")
     body = simulator.cloud.run("extractTemplate", people["admin"], id=closed["id"], mode="HTTP_DOWNLOAD")["template"]
+    assert body["accountid"] == people["ann"].account.id
+    assert "created" not in body
     assert body["state"] == "DOWNLOAD_URL_CREATED"
     assert body["url"].endswith(f"{closed['id']}.vhd")
+
+
+def test_lists_show_details_unless_they_are_for_less(
+    ask: Callable[..., dict[str, Any]], simulator: Simulator, people: dict[str, Caller], facts: dict[str, str]
+) -> None:
+    id = register(simulator, facts, people["admin"], "detailed", **{"details[0].a": "b"})["id"]
+    of = {"templatefilter": "all", "id": id}
+    assert ask("listTemplates", **of, details="all")["template"][0]["details"] == {"a": "b"}
+    assert "details" not in ask("listTemplates", **of, details="min")["template"][0]
+    assert ask("listTemplates", **of, details="min,most")["errortext"] == (
+        "The details parameter contains a non permitted value. The allowed values are [all, resource, min]"
+    )
+
+
+def test_removed_ones_are_listed_where_they_are_asked_for(
+    ask: Callable[..., dict[str, Any]], simulator: Simulator, people: dict[str, Caller], facts: dict[str, str]
+) -> None:
+    id = register(simulator, facts, people["admin"], "short-lived")["id"]
+    ask("deleteTemplate", id=id)
+    assert ask("listTemplates", templatefilter="all", id=id) == {}
+    (row,) = ask("listTemplates", templatefilter="all", id=id, showremoved="true")["template"]
+    assert (row["id"], row["isready"], row.get("zoneid")) == (id, False, None)
+
+
+def test_what_is_said_of_a_template_that_is_gone(
+    ask: Callable[..., dict[str, Any]], simulator: Simulator, people: dict[str, Caller], facts: dict[str, str]
+) -> None:
+    id = register(simulator, facts, people["admin"], "gone")["id"]
+    ask("deleteTemplate", id=id)
+    updated = ask("updateTemplate", id=id, name="x")
+    assert updated["errortext"] == "Unable to find Template/ISO with specified id"
+    (named,) = updated["uuidList"]
+    assert named["description"] == "templateId"
+    number = named["uuid"]
+    for command, params, text in (
+        ("extractTemplate", {"mode": "HTTP_DOWNLOAD"}, f"Unable to find TEMPLATE with id {number}"),
+        ("deleteTemplate", {}, f"Unable to find Template with id {number}"),
+        ("copyTemplate", {"destzoneid": facts["zoneid"]}, "Unable to find Template with id"),
+        ("updateTemplatePermissions", {"ispublic": "true"}, f"unable to find  with id {number}"),
+    ):
+        assert ask(command, id=id, **params)["errortext"] == text
+
+
+@pytest.mark.parametrize("command", ["listTemplates", "listIsos", "listOsCategories", "listVirtualMachines"])
+def test_an_architecture_is_one_that_there_is(ask: Callable[..., dict[str, Any]], command: str) -> None:
+    wrong = ask(command, templatefilter="all", arch="toast")
+    assert (wrong["errorcode"], wrong["cserrorcode"]) == (431, 9999)
+    assert wrong["errortext"] == "Unsupported arch type: toast"
 
 
 def test_system_templates_stay(simulator: Simulator) -> None:
@@ -288,6 +338,23 @@ def test_isos(ask: Callable[..., dict[str, Any]], facts: dict[str, str], simulat
     assert ask("updateIsoPermissions", id=iso["id"], isfeatured="false") == {"success": True}
     assert ask("listIsos", isofilter="featured", name="disc") == {}
     assert ask("deleteIso", id=iso["id"]) == {"success": True}
+
+
+def test_a_hypervisor_that_nobody_knows_filters_nothing(ask: Callable[..., dict[str, Any]]) -> None:
+    every = ask("listTemplates", templatefilter="all")["count"]
+    assert ask("listTemplates", templatefilter="all", hypervisor="toaster")["count"] == every
+    assert ask("listTemplates", templatefilter="all", hypervisor="kvm") == {}
+    assert ask("listIsos", isofilter="all", hypervisor="simulator") == {}
+
+
+def test_a_new_os_category_knows_when_it_was_created(ask: Callable[..., dict[str, Any]]) -> None:
+    made = ask("addOsCategory", name="Mine")["oscategory"]
+    assert made == {"id": made["id"], "name": "Mine", "isfeatured": False}
+    listed = {row["name"]: row for row in ask("listOsCategories")["oscategory"]}
+    assert "created" in listed["Mine"]
+    assert "created" not in listed["CentOS"]
+    assert "created" in ask("updateOsCategory", id=made["id"], name="Yours")["oscategory"]
+    assert ask("deleteOsCategory", id=made["id"]) == {"success": True}
 
 
 def test_os_types(ask: Callable[..., dict[str, Any]]) -> None:

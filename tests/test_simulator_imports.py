@@ -27,14 +27,11 @@ def zone(client: Client) -> str:
     return str(client.rows("listZones")[0]["id"])
 
 
-def test_an_uploaded_volume(client: Client) -> None:
-    told = client.one("getUploadParamsForVolume", name="up", format="VHD", zoneid=zone(client))
+def test_a_volume_to_be_uploaded(kvm: Client) -> None:
+    told = kvm.one("getUploadParamsForVolume", name="up", format="QCOW2", zoneid=zone(kvm))
     assert told["postURL"].endswith(f"/upload/{told['id']}")
     assert {"metadata", "expires", "signature"} < told.keys()
-    of = {"id": told["id"], "listall": True}
-    assert client.one("listVolumes", **of)["state"] == "NotUploaded"
-    client.pass_time(61)
-    assert client.one("listVolumes", **of)["state"] == "Uploaded"
+    assert kvm.one("listVolumes", id=told["id"], listall=True)["state"] == "NotUploaded"
 
 
 def test_uploaded_images(client: Client) -> None:
@@ -48,11 +45,35 @@ def test_uploaded_images(client: Client) -> None:
     assert [client.one(name, **which)["isready"] for name, which in lists] == [True, True]
 
 
-def test_uploads_that_are_refused(client: Client) -> None:
-    assert client.refused("getUploadParamsForVolume", name="v", format="QCOW2", zoneid=zone(client)) == (
+@pytest.mark.parametrize(
+    ("format", "hypervisor"), [("QCOW2", "KVM"), ("VHD", "Hyperv"), ("RAW", "Ovm"), ("OVA", "VMware"), ("TAR", "None")]
+)
+@pytest.mark.parametrize("command", ["getUploadParamsForVolume", "uploadVolume"])
+def test_volumes_are_of_a_hypervisor_of_the_zone(client: Client, command: str, format: str, hypervisor: str) -> None:
+    url = {"url": f"http://example.org/v.{format.lower()}"} if command == "uploadVolume" else {}
+    assert client.refused(command, name="v", format=format, zoneid=zone(client), **url) == (
         431,
-        "The KVM hypervisor supported for QCOW2 file format, is not found on the zone",
+        f"The {hypervisor} hypervisor supported for {format} file format, is not found on the zone",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "text"),
+    [
+        ({"url": "file:///v.qcow2"}, 431, "File:// type urls are currently unsupported"),
+        ({"url": "ftp://example.org/v.qcow2"}, 530, "Unsupported scheme for url: ftp://example.org/v.qcow2"),
+        ({"url": "http://example.org/v"}, 530, "Please specify a valid qcow2"),
+        ({"format": "Toast"}, 530, "Image format: Toast is incorrect. Supported formats are "),
+    ],
+)
+def test_uploads_from_elsewhere_that_are_refused(kvm: Client, changes: dict[str, str], code: int, text: str) -> None:
+    sound = {"name": "v", "format": "QCOW2", "url": "http://example.org/v.qcow2", "zoneid": zone(kvm)}
+    answered = kvm.refused("uploadVolume", **sound | changes)
+    assert answered[0] == code
+    assert answered[1].startswith(text)
+
+
+def test_uploads_that_are_refused(client: Client) -> None:
     assert client.refused(
         "getUploadParamsForTemplate", name="t", format="VHD", zoneid=zone(client), hypervisor="Simulator"
     ) == (431, "Missing parameter ostypeid")

@@ -467,6 +467,7 @@ class TestPhysicalNetworks:
         assert dedicated["guestvlanrange"] == "300-304"
         assert refused(run, "dedicateGuestVlanRange", vlanrange="304-305", **given)[0] == 431
         assert only(run("listGuestVlans", vnet="302"))["isdedicated"] is True
+        assert only(run("listDedicatedGuestVlanRanges"))["id"] == dedicated["id"]
         run("releaseDedicatedGuestVlanRange", id=dedicated["id"])
         assert only(run("listGuestVlans", vnet="302"))["isdedicated"] is False
 
@@ -477,9 +478,17 @@ class TestAddressRanges:
     def test_a_range_is_created_and_deleted(self, run: Run) -> None:
         row = only(run("createVlanIpRange", zoneid=zone_id(run), **self.MORE))
         assert (row["vlan"], row["cidr"], row["forvirtualnetwork"]) == ("vlan://60", "10.9.0.0/24", True)
-        assert only(run("listVlanIpRanges", vlan="60"))["id"] == row["id"]
-        run("deleteVlanIpRange", id=row["id"])
+        assert only(run("listVlanIpRanges", vlan="vlan://60"))["id"] == row["id"]
         assert run("listVlanIpRanges", vlan="60") == {}
+        run("deleteVlanIpRange", id=row["id"])
+        assert run("listVlanIpRanges", vlan="vlan://60") == {}
+
+    def test_whose_ranges_are_listed(self, run: Run) -> None:
+        assert run("listVlanIpRanges", account="nobody")["count"] >= 1
+        domain = only(run("listDomains"))["id"]
+        lost = "Unable to find account nobody in specified domain"
+        assert refused(run, "listVlanIpRanges", account="nobody", domainid=domain) == (431, lost)
+        assert refused(run, "listVlanIpRanges", projectid=99) == (431, "Unable to find project by id 99")
 
     @pytest.mark.parametrize(
         ("changed", "text"),
@@ -629,6 +638,32 @@ class TestSettings:
         assert names == {"Access"}
 
 
+class TestLists:
+    """What lists of the infrastructure are asked for, beside what resources have of that name."""
+
+    def test_filters_that_the_server_takes_no_notice_of(self, run: Run) -> None:
+        assert run("listClusters", managedstate="Unmanaged") == run("listClusters")
+        assert run("listHosts", hahost=True) == run("listHosts")
+
+    def test_hosts_by_power_are_those_whose_power_is_managed(self, run: Run) -> None:
+        assert run("listHosts", outofbandmanagementenabled=False) == {}
+
+    def test_a_keyword_may_be_a_version(self, run: Run) -> None:
+        assert run("listHosts", keyword="4.23.0") == run("listHosts")
+
+    def test_physical_networks_by_a_part_of_their_names(self, run: Run) -> None:
+        name = rows(run("listPhysicalNetworks"))[0]["name"]
+        assert rows(run("listPhysicalNetworks", name=name[1:-1]))[0]["name"] == name
+
+    def test_what_is_not_there(self, run: Run) -> None:
+        lost = "Physical Network with specified id doesn't exist in the system"
+        assert refused(run, "listTrafficTypes", physicalnetworkid=99) == (431, lost)
+        assert run("listHypervisors", zoneid=99) == {}
+        assert refused(run, "removeRawUsageRecords", interval=0)[1] == "Interval should be greater than 0."
+        code, text = refused(run, "listCapacity", podid=99)
+        assert (code, text.startswith('Cannot invoke "com.cloud.dc.HostPodVO.getDataCenterId()"')) == (530, True)
+
+
 class TestCapacity:
     def amount(self, run: Run, kind: int, **params: Any) -> tuple[int, int]:
         row = only(run("listCapacity", type=kind, **params))
@@ -684,7 +719,9 @@ class TestCapabilities:
         assert only(with_groups.run("listCapabilities"))["securitygroupsenabled"] is True
 
     def test_hypervisors_of_a_zone(self, run: Run) -> None:
-        assert rows(run("listHypervisors", zoneid=zone_id(run))) == [{"name": "Simulator"}]
+        assert (
+            rows(run("listHypervisors", zoneid=zone_id(run))) == [{"name": "Simulator"}] * run("listClusters")["count"]
+        )
         assert {"name": "KVM"} in rows(run("listHypervisors"))
 
     def test_network_services_by_provider(self, run: Run) -> None:
@@ -698,7 +735,12 @@ class TestCapabilities:
 
     def test_alerts(self, run: Run) -> None:
         run("generateAlert", type=28, name="ALERT.UPLOAD.FAILED", description="full")
+        run("generateAlert", type=28, name="ALERT.UPLOAD.FAILED", description="told once")
         alert = only(run("listAlerts"))
         assert (alert["description"], alert["type"]) == ("full", 28)
+        assert refused(run, "generateAlert", type=1, name="mine", description="x") == (
+            431,
+            "There is a default alert having type 1 and name ALERT.CPU",
+        )
         run("archiveAlerts", ids=alert["id"])
         assert run("listAlerts") == {}

@@ -11,6 +11,7 @@ from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.models.iam import User
+from cs_matrix_pytest.simulator.models.networks import StickinessPolicy
 
 ISOLATED = "DefaultIsolatedNetworkOfferingWithSourceNatService"
 
@@ -254,6 +255,16 @@ def test_stickiness_policies_are_checked_against_the_method(lab: Lab) -> None:
     assert lab("listLBStickinessPolicies", lbruleid=rule)["stickinesspolicies"][0]["stickinesspolicy"] == []
 
 
+def test_an_address_that_is_given_back_takes_the_policies_of_its_rules_along(lab: Lab) -> None:
+    ip = lab.ip()
+    rule = balance(lab, ip, 80)["id"]
+    lab("createLBStickinessPolicy", lbruleid=rule, methodname="LbCookie", name="sticky")
+    (policy,) = lab.cloud.store.table(StickinessPolicy).where(lambda policy: policy.rule.id == rule)
+    lab("disassociateIpAddress", id=ip)
+    assert policy.rule not in lab.cloud.store
+    assert policy not in lab.cloud.store
+
+
 def test_without_conserve_mode_an_address_serves_one_purpose(lab: Lab) -> None:
     services = ("Dhcp", "Dns", "SourceNat", "PortForwarding", "Lb", "Firewall", "StaticNat", "UserData")
     providers = {
@@ -320,7 +331,7 @@ def test_a_nic_gets_and_loses_secondary_addresses(lab: Lab) -> None:
     assert lab.refused("addIpToNic", nicid=nic, ipaddress=made["ipaddress"])[0] == 530
     rule = forward(lab, lab.ip(), 22, virtualmachineid=vm, vmguestip=made["ipaddress"])
     assert rule["vmguestip"] == made["ipaddress"]
-    assert "is associate with the port forwarding rule" in lab.refused("removeIpFromNic", id=made["id"])[1]
+    assert lab.refused("removeIpFromNic", id=made["id"]) == (431, "Removing guest IP from NIC failed")
     lab("deletePortForwardingRule", id=rule["id"])
     lab("removeIpFromNic", id=made["id"])
     assert "secondaryip" not in lab("listNics", virtualmachineid=vm)["nic"][0]

@@ -97,8 +97,23 @@ def test_a_schedule_ends(client: Client, vm: dict[str, Any]) -> None:
     ("change", "code", "text"),
     [
         ({"action": "dance"}, 431, "Invalid action for VirtualMachine schedule: dance."),
-        ({"schedule": "soon"}, 530, 'Cron expression must consist of 6 fields (found 2 in "0 soon")'),
-        ({"schedule": "61 * * * *"}, 530, "Invalid value '61' for cron field minute (0 - 59)"),
+        ({"schedule": "soon"}, 431, 'Cron expression must consist of 6 fields (found 2 in "0 soon")'),
+        (
+            {"schedule": "61 * * * *"},
+            431,
+            "Invalid value for MinuteOfHour (valid values 0 - 59): 61 '61' in cron expression \"0 61 * * * *\"",
+        ),
+        ({"schedule": "* * * * x"}, 431, 'For input string: "x" \'x\' in cron expression "0 * * * * x"'),
+        (
+            {"schedule": "* 5-1 * * *"},
+            431,
+            "Minimum value must be less than maximum value '5-1' in cron expression \"0 * 5-1 * * *\"",
+        ),
+        (
+            {"schedule": "*/0 * * * *"},
+            431,
+            "Incrementer delta must be 1 or higher '*/0' in cron expression \"0 */0 * * * *\"",
+        ),
         ({"startdate": "2001-01-01 00:00:00"}, 431, "Invalid value for start date."),
         ({"enddate": "2001-01-01 00:00:00"}, 431, "Invalid value for end date."),
         ({"startdate": "tomorrow"}, 431, "Unable to parse date tomorrow"),

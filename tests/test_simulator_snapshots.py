@@ -42,6 +42,26 @@ def test_a_snapshot_is_named_after_vm_volume_and_time(client: Client) -> None:
     assert "osdisplayname" not in listed
 
 
+def test_lists_show_where_copies_are_that_are_not_to_be_unique(client: Client) -> None:
+    id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
+    store = client("listImageStores")["imagestore"][0]
+    (row,) = client("listSnapshots", id=id, showunique=False)["snapshot"]
+    assert (row["datastoreid"], row["datastoretype"], row["datastorestate"]) == (store["id"], "Image", "Ready")
+    assert (row["status"], row["downloaddetails"]) == ("BackedUp", {"downloadPercent": "0", "downloadState": ""})
+    (unique,) = client("listSnapshots", id=id)["snapshot"]
+    assert unique.keys() == row.keys() - {
+        "datastoreid",
+        "datastorename",
+        "datastorestate",
+        "datastoretype",
+        "downloaddetails",
+        "status",
+    }
+    for location, found in (("secondary", 1), ("PRIMARY", None)):
+        assert client("listSnapshots", id=id, showunique=False, locationtype=location).get("count") == found
+    assert client("listSnapshots", imagestoreid=store["id"])["count"] == 1
+
+
 def test_a_volume_that_is_not_ready_has_none(client: Client) -> None:
     small = next(row["id"] for row in client("listDiskOfferings")["diskoffering"] if row["name"] == "Small")
     id = client("createVolume", name="d", zoneid=client.zone, diskofferingid=small)["volume"]["id"]
@@ -88,6 +108,44 @@ def test_reverting_needs_a_stopped_vm() -> None:
     assert client("revertSnapshot", id=id)["snapshot"]["id"] == id
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("Europe/Berlin", None), ("PST", None), ("GMT+2", "GMT+02:00"), ("GMT-0330", "GMT-03:30"), ("GMT+99", "GMT")],
+)
+def test_time_zones_are_those_that_java_knows(client: Client, given: str, kept: str | None) -> None:
+    schedule = {"intervaltype": "HOURLY", "schedule": "5", "maxsnaps": 2}
+    policy = client("createSnapshotPolicy", volumeid=client.volume, timezone=given, **schedule)["snapshotpolicy"]
+    assert policy["timezone"] == (kept or given)
+
+
+def test_a_copy_needs_secondary_storage_in_its_zone(client: Client) -> None:
+    zone = client("createZone", name="bare", dns1="8.8.8.8", internaldns1="8.8.8.8", networktype="Advanced")["zone"][
+        "id"
+    ]
+    unreachable = (
+        534,
+        "Resource [DataCenter:2] is unreachable: Destination zone is not ready, no image store associated",
+    )
+    id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
+    assert client.fails("copySnapshot", id=id, destzoneids=zone) == unreachable
+    template = client("listTemplates", templatefilter="featured")["template"][0]["id"]
+    assert client.fails("copyTemplate", id=template, destzoneid=zone) == unreachable
+    client("addImageStore", provider="NFS", url="nfs://192.0.2.1/more", zoneid=zone)
+    copied = client("copySnapshot", id=id, destzoneids=zone)["snapshot"]
+    assert (copied["zonename"], copied["status"], copied["datastoretype"]) == ("bare", "BackedUp", "Image")
+    assert not {"snapshottype", "osdisplayname"} & copied.keys()
+    assert client("listSnapshots", id=id, showunique=False)["count"] == 2
+    (there,) = client("listSnapshots", id=id, zoneid=zone)["snapshot"]
+    assert there["zonename"] == "bare"
+    code, text = client.fails("createVolume", name="far", snapshotid=id, zoneid=zone)
+    assert code == 530
+    assert text.startswith("Failed to create volume: Volume ")
+
+
+def test_a_policy_is_updated_by_its_id(client: Client) -> None:
+    assert client.fails("updateSnapshotPolicy") == (431, "Invalid Snapshot policy ID was provided")
+
+
 def test_what_happens_to_snapshots_later(client: Client) -> None:
     id = client("createSnapshot", volumeid=client.volume)["snapshot"]["id"]
     url = client("extractSnapshot", id=id, zoneid=client.zone)["snapshot"]["url"]
@@ -106,6 +164,20 @@ def test_policies_in_no_time_zone_are_in_gmt(client: Client) -> None:
     given = {"intervaltype": "DAILY", "schedule": "30:02", "maxsnaps": 2}
     policy = client("createSnapshotPolicy", volumeid=client.volume, timezone="Mars/Phobos", **given)["snapshotpolicy"]
     assert policy["timezone"] == "GMT"
+
+
+def test_snapshots_have_the_tags_and_zones_of_their_policy(client: Client) -> None:
+    zone = client("createZone", name="far", dns1="8.8.8.8", internaldns1="8.8.8.8", networktype="Advanced")["zone"][
+        "id"
+    ]
+    client("addImageStore", provider="NFS", url="nfs://192.0.2.1/more", zoneid=zone)
+    schedule = {"intervaltype": "HOURLY", "schedule": "5", "timezone": "UTC", "maxsnaps": 2, "zoneids": zone}
+    tag = {"tags[0].key": "a", "tags[0].value": "b"}
+    client("createSnapshotPolicy", volumeid=client.volume, **schedule, **tag)
+    client.cloud.clock.advance(3601)
+    rows = client("listSnapshots", showunique=False)["snapshot"]
+    assert {row["zoneid"] for row in rows} == {client.zone, zone}
+    assert [(tag["key"], tag["value"]) for tag in rows[0]["tags"]] == [("a", "b")]
 
 
 def test_policies_take_snapshots_and_keep_the_newest(client: Client) -> None:

@@ -314,6 +314,10 @@ def isolated(cloud: Cloud) -> str:
     return network["network"]["id"]  # type: ignore[no-any-return]
 
 
+def ids(cloud: Cloud) -> set[str]:
+    return {row.id for kind in cloud.store.kinds for row in cloud.store.table(kind)}
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_was_said_a_copy_answers_the_same(data: st.DataObject) -> None:
@@ -327,6 +331,9 @@ def test_whatever_was_said_a_copy_answers_the_same(data: st.DataObject) -> None:
     assert broken(copy.cloud) == broken(talk.cloud)
     for name in data.draw(st.lists(st.sampled_from(sorted(RECIPES)), max_size=5)):
         params = filled(talk.cloud, RECIPES[name], choose)
+        # What both have made since then has an id of its own in each.
+        if (ids(talk.cloud) - ids(copy.cloud)) & set(map(str, params.values())):
+            continue
         assert talk.say(name.split()[0], params) == copy.say(name.split()[0], params), (name, params)
     assert not broken(copy.cloud)
     assert not talk.unexpected.seen

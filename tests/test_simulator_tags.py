@@ -87,6 +87,10 @@ def tags(**values: str) -> dict[str, str]:
     return written
 
 
+def tags_as_details(**values: str) -> dict[str, str]:
+    return {name.replace("tags", "details"): text for name, text in tags(**values).items()}
+
+
 class TestTags:
     def test_life(self, ask: Ask, volume: Volume) -> None:
         made = ask("createTags", resourceids=volume.id, resourcetype="volume", **tags(scope="outer", color="red"))
@@ -114,7 +118,7 @@ class TestTags:
 
     def test_bad_values(self, ask: Ask, volume: Volume) -> None:
         for changes, text in (
-            ({"resourcetype": "Toast"}, "Invalid resource type: Toast"),
+            ({"resourcetype": "Toast"}, "Invalid resource type Toast"),
             ({"resourcetype": "Zone"}, "The resource type Zone doesn't support resource tags"),
             ({"resourceids": "nothing"}, "Unable to find resource by uuid nothing and type Volume"),
         ):
@@ -132,6 +136,39 @@ class TestTags:
         with pytest.raises(ApiError, match="Caller does not have permission"):
             run("deleteTags", people["bob"], **params)
 
+    def test_whose_they_are(self, ask: Ask) -> None:
+        domain = ask("listDomains")["domain"][0]["id"]
+        offering = ask("listVPCOfferings")["vpcoffering"][0]["id"]
+        for kind, id, owner in (("Domain", domain, "admin"), ("VpcOffering", offering, "system")):
+            ask("createTags", resourceids=id, resourcetype=kind, **tags(whose="x"))
+            (tag,) = ask("listTags", key="whose", resourcetype=kind, listall="true")["tag"]
+            assert (tag["account"], tag["domain"]) == (owner, "ROOT")
+            ask("deleteTags", resourceids=id, resourcetype=kind)
+
+    def test_customers(self, ask: Ask, volume: Volume) -> None:
+        ask("createTags", resourceids=volume.id, resourcetype="Volume", customer="acme", **tags(theirs="1"))
+        ask("createTags", resourceids=volume.id, resourcetype="Volume", **tags(ours="1"))
+        (tag,) = ask("listTags", resourceid=volume.id, customer="ACME", listall="true")["tag"]
+        assert (tag["key"], tag["customer"]) == ("theirs", "acme")
+        rows = ask("listTags", resourceid=volume.id, listall="true")["tag"]
+        assert [row.get("customer") for row in rows] == ["acme", None]
+
+    def test_lists_go_by_type_from_the_end(self, ask: Ask, volume: Volume) -> None:
+        vpc_offering = ask("listVPCOfferings")["vpcoffering"][0]["id"]
+        ask("createTags", resourceids=volume.id, resourcetype="Volume", **tags(order="1"))
+        ask("createTags", resourceids=vpc_offering, resourcetype="VpcOffering", **tags(order="1"))
+        rows = ask("listTags", key="order", listall="true")["tag"]
+        assert [row["resourcetype"] for row in rows] == ["VpcOffering", "Volume"]
+        assert ask("listTags", resourcetype="Toast", listall="true") == {}
+
+    def test_what_is_not_there_has_none_to_delete(self, ask: Ask, volume: Volume) -> None:
+        for kind, id in (("Volume", "nothing"), ("Zone", volume.id), ("UserVm", volume.id)):
+            gone = ask("deleteTags", resourceids=id, resourcetype=kind)
+            assert (gone["errorcode"], gone["errortext"]) == (530, "Failed to delete tags")
+        assert ask("deleteTags", resourceids=volume.id, resourcetype="Toast")["errortext"] == (
+            "Invalid resource type Toast"
+        )
+
 
 class TestDetails:
     def test_life(self, ask: Ask, volume: Volume) -> None:
@@ -148,9 +185,33 @@ class TestDetails:
 
     def test_bad_values(self, ask: Ask) -> None:
         assert "Insufficient parameters" in ask("listResourceDetails", resourcetype="Volume")["errortext"]
-        assert (
-            "doesn't support metadata" in ask("listResourceDetails", resourcetype="Domain", resourceid="1")["errortext"]
-        )
+        wrong = ask("listResourceDetails", resourcetype="Domain", resourceid="1")
+        assert (wrong["errorcode"], wrong["errortext"]) == (530, "ResourceType Domain doesn't support metadata")
+        domain = ask("listDomains")["domain"][0]["id"]
+        wrong = ask("addResourceDetail", resourcetype="Domain", resourceid=domain, **tags_as_details(a="1"))
+        assert (wrong["errorcode"], wrong["errortext"]) == (530, "ResourceType Domain doesn't support metadata")
+
+    def test_those_that_are_not_displayed(self, ask: Ask, volume: Volume) -> None:
+        params = {"resourceid": volume.id, "resourcetype": "Volume"}
+        ask("addResourceDetail", **params, fordisplay="false", **tags_as_details(a="1"))
+        ask("addResourceDetail", **params, **tags_as_details(b="1"))
+
+        def keys(**more: str) -> set[tuple[str, bool]]:
+            rows = ask("listResourceDetails", **params, **more).get("resourcedetail", ())
+            return {(row["key"], row["fordisplay"]) for row in rows}
+
+        assert keys() == {("a", False), ("b", True)}
+        assert keys(fordisplay="true") == {("b", True)}
+        assert keys(key="A", fordisplay="false") == {("a", False)}
+        ask("addResourceDetail", **params, **tags_as_details(A="2"))
+        assert keys() == {("A", True), ("b", True)}
+        ask("removeResourceDetail", **params)
+        assert keys() == set()
+
+    def test_of_storage_pools(self, ask: Ask) -> None:
+        params = {"resourceid": ask("listStoragePools")["storagepool"][0]["id"], "resourcetype": "Storage"}
+        assert ask("addResourceDetail", **params, **tags_as_details(a="1")) == {"success": True}
+        assert ask("listResourceDetails", **params)["resourcedetail"][0]["resourcetype"] == "Storage"
 
 
 class TestAnnotations:
@@ -174,7 +235,24 @@ class TestAnnotations:
         ask("removeAnnotation", id=made["id"])
         assert ask("listServiceOfferings", id=offering["id"])["serviceoffering"][0]["hasannotations"] is False
 
+    def test_one_by_its_id_takes_its_users_id_as_well(self, ask: Ask, volume: Volume) -> None:
+        on = {"entityid": volume.id, "entitytype": "VOLUME"}
+        for admins_only, found in (("true", 1), ("false", None)):
+            made = ask("addAnnotation", annotation="x", adminsonly=admins_only, **on)["annotation"]
+            assert ask("listAnnotations", id=made["id"]) == {}
+            assert ask("listAnnotations", id=made["id"], userid=made["userid"]).get("count") == found
+            assert ask("listAnnotations", id=made["id"], entitytype="VOLUME")["errortext"] == (
+                "I can search for an annotation on an entity or for a specific annotation, not both"
+            )
+
+    def test_they_go_with_what_they_are_on(self, ask: Ask, volume: Volume) -> None:
+        ask("addAnnotation", annotation="x", entityid=volume.id, entitytype="VOLUME")
+        assert ask("listAnnotations", entityid=volume.id)["count"] == 1
+        ask("deleteVolume", id=volume.id)
+        assert ask("listAnnotations", entityid=volume.id) == {}
+
     def test_an_unknown_kind(self, ask: Ask) -> None:
+        assert ask("listAnnotations", entitytype="BLA") == {}
         wrong = ask("addAnnotation", annotation="x", entityid="y", entitytype="BLA")
         assert (wrong["errorcode"], wrong["cserrorcode"], wrong["errortext"]) == (
             530,
@@ -193,6 +271,8 @@ class TestAnnotations:
         assert made["username"] == "ann"
         with pytest.raises(ApiError, match="please contact your system administrator"):
             run("removeAnnotation", people["bob"], id=made["id"])
+        assert made["id"] in [row["id"] for row in run("listAnnotations", people["ann"])["annotation"]]
+        assert run("listAnnotations", people["bob"]) == {}
         run("updateAnnotationVisibility", id=made["id"], adminsonly=True)
         assert run("listAnnotations", people["bob"], entityid=volume.id, entitytype="VOLUME") == {}
 

@@ -88,6 +88,48 @@ def test_it_is_attached_once_and_made_on_the_vms_storage(client: Client) -> None
     assert client.fails("detachVolume", id=id) == (431, "The specified volume is not attached to a VM.")
 
 
+def test_volume_and_vm_are_of_one_account(client: Client) -> None:
+    person = {"password": "password", "firstname": "A", "lastname": "B", "email": "a@example.org"}
+    owner = client("createAccount", username="ann", accounttype=0, **person)["account"]
+    volume, vm = client.create(account="ann", domainid=owner["domainid"]), client.deploy()
+    code, text = client.fails("attachVolume", id=volume["id"], virtualmachineid=vm["id"])
+    assert code == 530
+    assert text.startswith(f'Entity VM instance {{"id":1,"instanceName":"{vm["instancename"]}"')
+    assert text.endswith('"volumeType":"DATADISK"} belong to different accounts')
+
+
+@pytest.mark.parametrize("hypervisor", ["simulator", "kvm"])
+def test_encrypted_volumes_are_for_kvm(hypervisor: str) -> None:
+    client = Client(Simulator(hypervisor=hypervisor))
+    offering = client("createDiskOffering", name="e", displaytext="e", disksize=1, encrypt=True)["diskoffering"]["id"]
+    vm, id = client.deploy(), client.create(diskofferingid=offering)["id"]
+    assert client("listVolumes", isencrypted=True) == {}
+    if hypervisor == "simulator":
+        assert client.fails("attachVolume", id=id, virtualmachineid=vm["id"]) == (
+            431,
+            "Volume's disk offering has encryption enabled, but volume encryption is not supported for hypervisor type "
+            "Simulator",
+        )
+        return
+    client("attachVolume", id=id, virtualmachineid=vm["id"])
+    assert [row["id"] for row in client("listVolumes", isencrypted=True)["volume"]] == [id]
+    snapshot = client("createSnapshot", volumeid=id)["snapshot"]["id"]
+    client("detachVolume", id=id)
+    assert client.fails("extractVolume", id=id, mode="HTTP_DOWNLOAD", zoneid=client.zone) == (
+        431,
+        "Extraction of encrypted volumes is unsupported",
+    )
+    pool = next(row for row in client("listStoragePools")["storagepool"] if row["id"] != client.volume(id)["storageid"])
+    assert client.fails("migrateVolume", volumeid=id, storageid=pool["id"]) == (
+        431,
+        "Migration of encrypted volumes is unsupported",
+    )
+    assert client.fails("createVolume", name="copy", snapshotid=snapshot) == (
+        530,
+        "Cannot create new volumes from encrypted volume snapshots",
+    )
+
+
 def test_device_ids(client: Client) -> None:
     vm = client.deploy()
     devices = []
@@ -169,15 +211,55 @@ def test_destroying_and_recovering(client: Client) -> None:
         431,
         "The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered",
     )
-    assert client("destroyVolume", id=fresh, expunge=True)["volume"]["state"] == "Expunged"
+    gone = client("destroyVolume", id=fresh, expunge=True)["volume"]
+    assert (gone["state"], gone["destroyed"]) == ("Destroy", True)
     vm, id = client.deploy(), client.create()["id"]
-    client("attachVolume", id=id, virtualmachineid=vm["id"])
+    placed = client("attachVolume", id=id, virtualmachineid=vm["id"])["volume"]
+    assert placed["path"] == placed["name"]
     client("detachVolume", id=id)
     assert client("destroyVolume", id=id)["volume"]["destroyed"]
     assert client("recoverVolume", id=id)["volume"]["state"] == "Ready"
     assert client.fails("recoverVolume", id=id) == (431, "Please specify a volume in Destroy state.")
-    assert client("deleteVolume", id=id) == {"success": True}
+    gone = client("destroyVolume", id=id, expunge=True)["volume"]
+    assert (gone["state"], gone["destroyed"]) == ("Expunged", False)
+    assert (gone["storageid"], gone["path"]) == (placed["storageid"], placed["path"])
     assert client("listVolumes", id=id) == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "params", "expected"),
+    [
+        ("attachVolume", {"id": "", "virtualmachineid": "vm"}, (431, "Please specify a volume that is not destroyed.")),
+        ("detachVolume", {"id": ""}, (431, "Unable to find volume with ID: 2")),
+        ("deleteVolume", {"id": ""}, (431, "Unable to find volume with ID: 2")),
+        (
+            "extractVolume",
+            {"id": "", "mode": "HTTP_DOWNLOAD", "zoneid": "zone"},
+            (431, "Unable to find volume with specified volumeId"),
+        ),
+        ("migrateVolume", {"volumeid": "", "storageid": "pool"}, (431, "Failed to find the volume id: 2")),
+        ("assignVolume", {"volumeid": ""}, (431, "No volume was found with UUID [{}].")),
+        ("findStoragePoolsForMigration", {"id": ""}, (431, "Unable to find volume with specified id.")),
+        ("updateVolume", {"id": "", "name": "x"}, (431, "The volume id doesn't exist")),
+        ("resizeVolume", {"id": "", "size": 9}, (431, "Unable to find volume by id=2")),
+        (
+            "checkVolume",
+            {"id": ""},
+            (530, 'Cannot invoke "org.apache.cloudstack.acl.ControlledEntity.getAccountId()" because "entity" is null'),
+        ),
+    ],
+)
+def test_what_is_said_of_a_volume_that_is_gone(
+    client: Client, command: str, params: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    vm, id = client.deploy()["id"], client.create()["id"]
+    client("deleteVolume", id=id)
+    named = {"": id, "vm": vm, "zone": client.zone, "pool": client("listStoragePools")["storagepool"][0]["id"]}
+    code, text = expected
+    assert client.fails(command, **{key: named.get(value, value) for key, value in params.items()}) == (
+        code,
+        text.format(id) if "{}" in text else text,
+    )
 
 
 def test_destroyed_volumes_are_cleaned_up(client: Client) -> None:
@@ -220,6 +302,24 @@ def test_migrating(client: Client) -> None:
     far = next(id for id, cluster in pools.items() if cluster != volume["clusterid"])
     near = [id for id, cluster in pools.items() if cluster == volume["clusterid"] and id != volume["storageid"]]
     assert client.fails("migrateVolume", volumeid=volume["id"], storageid=volume["storageid"])[0] == 431
+    for id in near:
+        assert client.fails("migrateVolume", volumeid=volume["id"], storageid=id, livemigrate=True) == (
+            431,
+            "Volume needs to be detached from VM",
+        )
+    client("stopVirtualMachine", id=vm["id"])
+    for id in near:
+        assert client("migrateVolume", volumeid=volume["id"], storageid=id)["volume"]["storageid"] == id
+    assert client("migrateVolume", volumeid=volume["id"], storageid=far)["volume"]["storageid"] == far
+
+
+def test_running_disks_move_where_the_hypervisor_can() -> None:
+    client = Client(Simulator(hypervisor="xenserver"))
+    vm = client.deploy()
+    volume = client("listVolumes", virtualmachineid=vm["id"])["volume"][0]
+    pools = {row["id"]: row["clusterid"] for row in client("listStoragePools")["storagepool"]}
+    far = next(id for id, cluster in pools.items() if cluster != volume["clusterid"])
+    near = [id for id, cluster in pools.items() if cluster == volume["clusterid"] and id != volume["storageid"]]
     assert "livemigrate" in client.fails("migrateVolume", volumeid=volume["id"], storageid=far)[1]
     for id in near:
         moved = client("migrateVolume", volumeid=volume["id"], storageid=id, livemigrate=True)["volume"]
@@ -228,8 +328,6 @@ def test_migrating(client: Client) -> None:
         431,
         "Cannot migrate a volume of a virtual machine to a storage pool in a different cluster",
     )
-    client("stopVirtualMachine", id=vm["id"])
-    assert client("migrateVolume", volumeid=volume["id"], storageid=far)["volume"]["storageid"] == far
 
 
 def test_storage_tags_choose_the_pool(client: Client) -> None:
@@ -254,10 +352,10 @@ def test_extracting(client: Client) -> None:
     assert client("extractVolume", **wanted)["volume"]["url"].startswith("http")
 
 
-def test_uploading(client: Client) -> None:
-    uploaded = client("uploadVolume", name="u", zoneid=client.zone, format="VHD", url="http://example.org/disk.vhd")[
-        "volume"
-    ]
+def test_uploading() -> None:
+    client = Client(Simulator(hypervisor="kvm"))
+    url = "http://example.org/disk.qcow2"
+    uploaded = client("uploadVolume", name="u", zoneid=client.zone, format="QCOW2", url=url)["volume"]
     assert uploaded["state"] == "Uploaded"
     vm = client.deploy()
     assert client("attachVolume", id=uploaded["id"], virtualmachineid=vm["id"])["volume"]["state"] == "Ready"
@@ -276,6 +374,10 @@ def test_updating_and_assigning(client: Client) -> None:
     hidden = {"name": "x", "zoneid": user.zone, "diskofferingid": user.disks["Small"], "displayvolume": False}
     assert user("createVolume", **hidden)["volume"]["name"] == "x"
     assert user("listVolumes")["count"] == 2
+
+
+def test_a_volume_is_updated_by_its_id(client: Client) -> None:
+    assert client.fails("updateVolume", name="x") == (431, "Invalid volume id was provided")
 
 
 def test_the_state_that_a_volume_is_given_is_one_of_volumes(client: Client) -> None:

@@ -402,7 +402,7 @@ def test_a_vm_of_its_own_balances_inside_a_tier(lab: Lab) -> None:
     for command, state in (("stopInternalLoadBalancerVM", "Stopped"), ("startInternalLoadBalancerVM", "Running")):
         assert lab(command, id=running["id"])["internalloadbalancervm"]["state"] == state
     router = lab("listRouters", vpcid=vpc["id"], listall=True)["router"][0]["id"]
-    assert lab.refused("stopInternalLoadBalancerVM", id=router) == (431, "Can't find Internal LB Instance by ID")
+    assert lab.refused("stopInternalLoadBalancerVM", id=router) == (431, "Unable to find Internal LB Instance by ID")
     lab("deleteLoadBalancer", id=balancer["id"])
     assert lab("listInternalLoadBalancerVMs", **inside) == {}
 
@@ -638,7 +638,12 @@ def test_users_dial_into_a_vpc_at_its_source_nat_address(lab: Lab) -> None:
     assert overlap[1].startswith("Invalid ip range: 10.9.1.1-10.9.1.9 overlaps with guest ip range")
     vpn = lab("createRemoteAccessVpn", publicipid=ip["id"])["remoteaccessvpn"]
     assert (vpn["iprange"], vpn["state"], len(vpn["presharedkey"])) == ("10.1.2.2-10.1.2.8", "Running", 24)
-    assert lab("listVpnUsers")["vpnuser"][0]["state"] == "Active"
+    assert lab("listVpnUsers")["vpnuser"][0]["state"] == "Add"
+    lab("addVpnUser", username="another", password="secret")
+    assert [(row["username"], row["state"]) for row in lab("listVpnUsers")["vpnuser"]] == [
+        ("another", "Active"),
+        ("somebody", "Active"),
+    ]
     assert lab.refused("createRemoteAccessVpn", publicipid=ip["id"])[0] == 431
     assert lab("listRemoteAccessVpns", publicipid=ip["id"])["count"] == 1
     lab("deleteRemoteAccessVpn", publicipid=ip["id"])
@@ -653,6 +658,13 @@ def test_a_vpn_of_a_network_opens_and_closes_the_firewall(lab: Lab) -> None:
     network = lab("createNetwork", name="n", zoneid=lab.zone, networkofferingid=lab.offerings[ISOLATED])["network"]
     lab.vm(network)
     (ip,) = lab("listPublicIpAddresses", associatednetworkid=network["id"])["publicipaddress"]
+    router = lab("listRouters", networkid=network["id"])["router"][0]["id"]
+    lab("stopRouter", id=router)
+    assert lab.refused("createRemoteAccessVpn", publicipid=ip["id"]) == (
+        534,
+        "Resource [DataCenter:1] is unreachable: Failed to start remote access VPN: router not in right state Stopped",
+    )
+    lab("startRouter", id=router)
     lab("createRemoteAccessVpn", publicipid=ip["id"])
     rules = lab("listFirewallRules", ipaddressid=ip["id"], listall=True)["firewallrule"]
     assert {int(row["startport"]) for row in rules} == {500, 1701, 4500}

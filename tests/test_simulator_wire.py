@@ -67,6 +67,29 @@ class TestIntegrationPort:
         assert answer.status_code == 432
         assert "no command sent" in answer.text
 
+    @pytest.mark.parametrize("command", ["login", "LOGOUT", "listOauthProvider"])
+    def test_what_is_for_login_pages_has_no_answer_here(self, simulator: Simulator, command: str) -> None:
+        answer = integration(simulator, f"command={command}&response=json")
+        assert (answer.status_code, answer.json()) == (200, {"error": {"description": "Internal Server Error"}})
+        assert integration(simulator, f"command={command}").text == "<error>Internal Server Error</error>"
+
+    def test_a_password_cannot_be_changed_here(self, simulator: Simulator) -> None:
+        answer = integration(simulator, "command=updateUser&id=2&password=x&response=json")
+        assert answer.status_code == 531
+        assert answer.json()["updateuserresponse"]["errortext"] == (
+            "Parameter password can't be passed through the API integration port"
+        )
+
+    def test_json_is_asked_for_in_lower_case(self, simulator: Simulator) -> None:
+        assert integration(simulator, "command=listZones&response=JSON").text.startswith("<?xml")
+
+    def test_of_a_parameter_that_is_given_twice_the_first_counts(self, simulator: Simulator) -> None:
+        answer = integration(simulator, "command=listNothing&command=listZones&response=json")
+        assert answer.json()["errorresponse"]["errortext"] == "Unknown API command: listNothing"
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        answer = requests.get(f"{url}?command=listZones&command=listHosts&response=json", timeout=10)
+        assert "listhostsresponse" in answer.json()
+
     def test_what_the_server_serves_but_the_simulator_cannot_do_says_so(self, simulator: Simulator) -> None:
         missing = next(
             name
@@ -120,6 +143,29 @@ class TestSignatures:
         assert signed(simulator, keys, command="listZones", **extra).status_code == status
 
 
+class TestXml:
+    def test_the_version_is_told_to_who_is_logged_in(self, simulator: Simulator, keys: dict[str, str]) -> None:
+        told = f'<listhostsresponse cloud-stack-version="{simulator.cloud.api.acs_version}">'
+        assert told in signed(simulator, keys, command="listHosts", response="xml").text
+        assert "<listhostsresponse>" in integration(simulator, "command=listHosts").text
+        simulator.run("updateConfiguration", name="expose.cloudstack.version.api.xml.response", value="false")
+        assert "<listhostsresponse>" in signed(simulator, keys, command="listHosts", response="xml").text
+        simulator.run("updateConfiguration", name="expose.cloudstack.version.api.xml.response", value="true")
+
+    def test_maps_are_one_text_and_quotes_are_escaped(self, simulator: Simulator) -> None:
+        zone = simulator.run("listZones")["zone"][0]["id"]
+        simulator.run("updateZone", id=zone, **{"details[0].key": "a", "details[0].value": "'b'"})
+        text = integration(simulator, f"command=listZones&id={zone}").text
+        assert "<resourcedetails>{a=&apos;b&apos;}</resourcedetails>" in text
+
+    def test_an_error_names_what_it_is_about(self, simulator: Simulator) -> None:
+        query = "command=updateDomain&id=99&name=x"
+        error = integration(simulator, f"{query}&response=json").json()["updatedomainresponse"]
+        assert error["uuidList"] == [{"uuid": "99", "description": "domainId"}]
+        named = "<uuidList><uuid>99</uuid><uuidProperty>domainId</uuidProperty></uuidList>"
+        assert named in integration(simulator, query).text
+
+
 class TestSessions:
     def login(self, simulator: Simulator, **more: str) -> tuple[requests.Session, requests.Response]:
         session = requests.Session()
@@ -142,6 +188,68 @@ class TestSessions:
         key = entered.json()["loginresponse"]["sessionkey"]
         assert session.get(url, params={**params, "sessionkey": "x"}, timeout=10).status_code == 401
         assert session.get(url, params={**params, "sessionkey": key}, timeout=10).status_code == 401
+
+    def test_a_session_s_key_is_needed_in_the_cookie_as_well(self, simulator: Simulator) -> None:
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        for setting, status in (("CookieAndParameter", 401), ("ParameterOnly", 200)):
+            simulator.run("updateConfiguration", name="api.sessionkey.check.locations", value=setting)
+            session, entered = self.login(simulator)
+            params = {"command": "listZones", "response": "json"}
+            params["sessionkey"] = entered.json()["loginresponse"]["sessionkey"]
+            only = {"JSESSIONID": session.cookies["JSESSIONID"]}
+            answer = requests.get(url, params=params, cookies=only, timeout=10)
+            assert answer.status_code == status
+        simulator.run("updateConfiguration", name="api.sessionkey.check.locations", value="CookieAndParameter")
+
+    def test_a_session_of_a_user_who_was_disabled_is_over(self, simulator: Simulator) -> None:
+        person = {"firstname": "a", "lastname": "b", "email": "c@example.org", "password": "p", "username": "leaver"}
+        account = simulator.run("createAccount", accounttype=0, **person)["account"]
+        session, entered = self.login(simulator, username="leaver", password="p")
+        simulator.run("disableUser", id=account["user"][0]["id"])
+        params = {"command": "listZones", "response": "json"}
+        params["sessionkey"] = entered.json()["loginresponse"]["sessionkey"]
+        answer = session.get(f"http://127.0.0.1:{simulator.api_port}/client/api", params=params, timeout=10)
+        assert answer.status_code == 401
+        assert answer.json()["listzonesresponse"]["errortext"] == "unable to verify user credentials"
+
+    @pytest.mark.parametrize(
+        ("form", "status", "text"),
+        [
+            ({"domain": "nowhere"}, 531, "Unable to find the domain from the path /nowhere/"),
+            ({"domain": "ROOT"}, 531, "Unable to find the domain from the path /ROOT/"),
+            ({"domainid": "999"}, 531, "Unable to find the domain from the path null"),
+            ({"domainid": "x"}, 401, "Invalid domain id entered, please enter a valid one"),
+            (
+                {"username": "baremetal-system-account"},
+                531,
+                "Failed to authenticate user baremetal-system-account in domain 1; please provide valid credentials",
+            ),
+        ],
+    )
+    def test_who_is_not_let_in(self, simulator: Simulator, form: dict[str, str], status: int, text: str) -> None:
+        answer = self.login(simulator, **form)[1]
+        assert (answer.status_code, answer.json()["loginresponse"]["errortext"]) == (status, text)
+
+    def test_what_is_not_there_is_not_available(self, simulator: Simulator) -> None:
+        person = {"firstname": "a", "lastname": "b", "email": "c@example.org", "password": "p", "username": "asker"}
+        simulator.run("createAccount", accounttype=0, **person)
+        url = f"http://127.0.0.1:{simulator.api_port}/client/api"
+        for who, text in (
+            ({}, "Unknown API command: listNothing"),
+            (
+                {"username": "asker", "password": "p"},
+                "The API [listNothing] does not exist or is not available for the account asker.",
+            ),
+        ):
+            session, entered = self.login(simulator, **who)
+            key = entered.json()["loginresponse"]["sessionkey"]
+            params = {"command": "listNothing", "response": "json", "sessionkey": key}
+            answer = session.get(url, params=params, timeout=10)
+            assert (answer.status_code, answer.json()["errorresponse"]["errortext"]) == (432, text)
+
+    def test_names_are_found_in_any_case(self, simulator: Simulator) -> None:
+        entered = self.login(simulator, username="ADMIN", domain="/")[1]
+        assert entered.json()["loginresponse"]["username"] == "admin"
 
     def test_a_wrong_password_is_531(self, simulator: Simulator) -> None:
         assert self.login(simulator, password="wrong")[1].status_code == 531
@@ -386,9 +494,10 @@ def replay(
         yield f"headers {sorted(ours ^ theirs)}"
     if sample["name"] not in SERVERS_OWN_PAGE:
         yield from compare(sample["answer"], text, ids)
-    for cookie in answer.headers.get_all("Set-Cookie") or ():
+    cookies = [cookie.split(";")[0] for cookie in answer.headers.get_all("Set-Cookie") or ()]
+    for cookie in cookies:
         if cookie.startswith("JSESSIONID=") and answer.status == 200:
-            session["cookie"] = cookie.split(";")[0]
+            session["cookie"] = "; ".join(cookies)
             session["key"] = json.loads(text)["loginresponse"]["sessionkey"]
 
 

@@ -45,9 +45,11 @@ PROJECT_COMMANDS = frozenset({"suspendProject", "updateProject", "activateProjec
 
 OWNER_NAMED = frozenset(
     [
+        "addVpnUser",
         "createTemplate",
         "createVPC",
         "createVolume",
+        "createVpnCustomerGateway",
         "deployVirtualMachine",
         "deployVnfAppliance",
         "getUploadParamsForIso",
@@ -135,14 +137,19 @@ def command_allowed(caller: Caller, command: Command) -> bool:
     return rule_book(rule_texts(pair.permissions)).decides(command.name) is True
 
 
+def denied(caller: Caller, name: str) -> UnsupportedCommand:
+    """What is said of a command that a caller's role does not allow, or that there is not."""
+    return UnsupportedCommand(
+        f"The API [{name}] does not exist or is not available for the account {caller.account.name}."
+    )
+
+
 def check_command(cloud: Cloud, caller: Caller, command: Command, raw: Mapping[str, str]) -> None:
     """Raise what the server answers for a command that the caller's role or role in the project denies."""
     if caller.user is cloud.system_user:
         return
     if not command_allowed(caller, command):
-        raise UnsupportedCommand(
-            f"The API [{command.name}] does not exist or is not available for the account {caller.account.name}."
-        )
+        raise denied(caller, command.name)
     cloud.throttling.check(caller.account)
     if caller.account.type in (AccountType.ADMIN, AccountType.DOMAIN_ADMIN):
         return
@@ -359,7 +366,8 @@ def named_account(call: Call, *, enabled_only: bool = True) -> Account | None:
     if enabled_only and project.state != "Active":
         raise PermissionDenied(
             f"Can't add resources to the project with specified projectId in state={project.state} as it's no longer "
-            "active"
+            "active",
+            named={"projectId": project.id},
         )
     return project.account
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Resource)
 
+METHOD = "httpmethod"
+"""What a request's method is called among its parameters, as the server puts it there."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -53,6 +56,11 @@ class Call:
     @property
     def is_root_admin(self) -> bool:
         return self.caller.account.is_root_admin
+
+    @property
+    def method(self) -> str:
+        """How the request came; what CloudStack asks of itself is a POST."""
+        return self.raw.get(METHOD, "POST").upper()
 
     def __contains__(self, name: str) -> bool:
         return self.params.get(name) is not None

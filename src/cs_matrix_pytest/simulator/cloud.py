@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -43,6 +44,9 @@ logger = logging.getLogger(__name__)
 INTERNAL = (InternalError, InsufficientCapacity, ResourceUnavailable)
 """Errors whose texts only root admins are told, where a command fails at once (ApiServer.handleRequest)."""
 
+NULL_POINTER = 'Cannot invoke "'
+"""How the texts begin of what a Java program trips over."""
+
 INSTANCE_TYPES = {
     "VirtualMachine": "UserVm",
     "Volume": "Volume",
@@ -52,6 +56,9 @@ INSTANCE_TYPES = {
     "StoragePool": "PrimaryStorage",
 }
 """The instance types of jobs whose resources show the job that works on them, and the resource type of each."""
+
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 class Cloud:
@@ -123,11 +130,14 @@ class Cloud:
             self.clock.run_due()
             try:
                 if command is None or not command.served:
+                    if not caller.account.is_root_admin:
+                        raise access.denied(caller, name)
                     raise UnsupportedCommand(f"Unknown API command: {name}")
                 return 200, command.envelope, self._run(caller, command, raw)
             except Exception as error:
                 problem = self.as_api_error(error)
-                if isinstance(problem, INTERNAL) and not caller.account.is_root_admin:
+                internal = isinstance(problem, INTERNAL) or problem.text.startswith(NULL_POINTER)
+                if internal and not caller.account.is_root_admin:
                     problem.text = "Internal error executing command, please contact your system administrator"
                 envelope = (
                     "errorresponse" if isinstance(problem, UnsupportedCommand) or not command else command.envelope
@@ -294,7 +304,7 @@ class Cloud:
 def check_characters(raw: Mapping[str, str]) -> None:
     """Raise ParameterError for a value with characters that no text has (ApiServer.checkCharacterInkParams)."""
     for name, value in raw.items():
-        if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
+        if UNPRINTABLE.search(value):
             raise ParameterError(
                 f"Received value containing illegal ASCII non-printable characters for parameter {name}"
             )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 
 class ApiError(Exception):
-    """An error that the API answers. ``code`` is the HTTP status and ``errorcode``."""
+    """An error that the API answers. ``code`` is the HTTP status and ``errorcode``; ``named`` are ids of what it is about, by
+    the server's names for them (``uuidList``, which only an answer that fails at once has)."""
 
     code = 530
     cs_code = 9999
 
-    def __init__(self, text: str, *, code: int | None = None, cs_code: int | None = None) -> None:
+    def __init__(
+        self, text: str, *, code: int | None = None, cs_code: int | None = None, named: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(text)
         self.text = text
+        self.named = named or {}
         if code is not None:
             self.code = code
         if cs_code is not None:
@@ -98,5 +102,6 @@ class InternalError(ApiError):
 
 def error_body(error: ApiError) -> dict[str, Any]:
     """An error as the API answers it; one that has nothing to say has no text."""
-    body: dict[str, Any] = {"uuidList": [], "errorcode": error.code, "cserrorcode": error.cs_code}
+    named = [{"uuid": id, "description": name} for name, id in error.named.items()]
+    body: dict[str, Any] = {"uuidList": named, "errorcode": error.code, "cserrorcode": error.cs_code}
     return body | ({"errortext": error.text} if error.text else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, PermissionDenied
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, PermissionDenied, ResourceLimitExceeded
 from cs_matrix_pytest.simulator.models.jobs import FAILED, SUCCEEDED, Job
 from cs_matrix_pytest.simulator.registry import Answer, Creator, Handler
 from cs_matrix_pytest.simulator.store import Resource
@@ -60,6 +60,28 @@ def submit(call: Call, resource: Resource | None, body: Body, fault: ApiError | 
     return job
 
 
+TELL_OF_LIMITS = frozenset(
+    [
+        "copySnapshot",
+        "createVMFromBackup",
+        "deployVirtualMachine",
+        "deployVnfAppliance",
+        "resizeVolume",
+        "startVirtualMachine",
+    ]
+)
+"""Commands whose jobs say by its code that a limit was met (ServerApiException, RESOURCE_ALLOCATION_ERROR)."""
+
+
+def code_of(problem: ApiError, command: str) -> int:
+    """The error code of a failed job. ApiAsyncJobDispatcher knows bad values and coded errors; a refused permission, and
+    a limit that the command does not give a code to, are any other error to it."""
+    unknown = isinstance(problem, PermissionDenied) or (
+        isinstance(problem, ResourceLimitExceeded) and command not in TELL_OF_LIMITS
+    )
+    return InternalError.code if unknown else problem.code
+
+
 def finish(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
     """Do what a job is for, or have it fail; afterwards it has its result."""
     result: dict[str, Any]
@@ -68,8 +90,7 @@ def finish(call: Call, job: Job, body: Body, fault: ApiError | None) -> None:
         job.status = SUCCEEDED
     except Exception as error:
         problem = call.cloud.as_api_error(error)
-        # ApiAsyncJobDispatcher knows bad values and coded errors; a refused permission is any other error to it.
-        code = InternalError.code if isinstance(problem, PermissionDenied) else problem.code
+        code = code_of(problem, call.command.name)
         result = {"errorcode": code, "errortext": problem.text}
         job.status, job.result_code = FAILED, code
     call.cloud.events.finished(call, job)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.errors import ResourceLimitExceeded
+from cs_matrix_pytest.simulator.indexes import Totals
 from cs_matrix_pytest.simulator.ipv4 import count as count_addresses
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project
 from cs_matrix_pytest.simulator.models.images import Iso, Template
@@ -32,9 +33,14 @@ Amounts = Iterator[tuple[Account, int]]
 """Owners with what one resource of theirs counts for."""
 
 
-def _vms(cloud: Cloud, tag: str | None) -> Iterator[UserVm]:
+def _gone_vms(cloud: Cloud) -> frozenset[str]:
+    """The states of VMs that are not counted."""
     running_only = cloud.configuration.flag("resource.count.running.vms.only")
-    gone = GONE_VMS | {"Stopped"} if running_only else GONE_VMS
+    return GONE_VMS | {"Stopped"} if running_only else GONE_VMS
+
+
+def _vms(cloud: Cloud, tag: str | None) -> Iterator[UserVm]:
+    gone = _gone_vms(cloud)
     for vm in cloud.store.table(UserVm):
         if vm.state not in gone and vm.display and (tag is None or tag in _host_tags(vm.service_offering, vm.template)):
             yield vm
@@ -54,24 +60,40 @@ def _host_tags(offering: ServiceOffering, template: Template) -> list[str]:
     return [*offering.host_tags, *([template.template_tag] if template.template_tag else [])]
 
 
+def _summed(sizes: Totals, position: int, counts: Callable[[str, bool], bool]) -> Amounts:
+    """Per owner the count (position 0) or a sum of a tally ``sizes``, over the states that count, displayed or not."""
+    for account, parts in sizes.items():
+        amount = sum(total[position] for (state, displayed), total in parts.items() if counts(state, displayed))
+        if amount:
+            yield account, amount
+
+
+def _of_vms(cloud: Cloud, tag: str | None, position: int, amount: Callable[[UserVm], int]) -> Amounts:
+    if tag is not None:
+        return ((vm.account, amount(vm)) for vm in _vms(cloud, tag))
+    gone = _gone_vms(cloud)
+    sizes = cloud.store.table(UserVm).totals("sizes")
+    return _summed(sizes, position, lambda state, displayed: displayed and state not in gone)
+
+
 def _user_vms(cloud: Cloud, tag: str | None) -> Amounts:
-    return ((vm.account, 1) for vm in _vms(cloud, tag))
+    return _of_vms(cloud, tag, 0, lambda _vm: 1)
 
 
 def _running_vms(cloud: Cloud, _tag: str | None) -> Amounts:
-    return ((vm.account, 1) for vm in cloud.store.table(UserVm) if vm.state == "Running")
+    return _summed(cloud.store.table(UserVm).totals("sizes"), 0, lambda state, _displayed: state == "Running")
 
 
 def _stopped_vms(cloud: Cloud, _tag: str | None) -> Amounts:
-    return ((vm.account, 1) for vm in cloud.store.table(UserVm) if vm.state == "Stopped")
+    return _summed(cloud.store.table(UserVm).totals("sizes"), 0, lambda state, _displayed: state == "Stopped")
 
 
 def _cpus(cloud: Cloud, tag: str | None) -> Amounts:
-    return ((vm.account, vm.cpu_number) for vm in _vms(cloud, tag))
+    return _of_vms(cloud, tag, 1, lambda vm: vm.cpu_number)
 
 
 def _memory(cloud: Cloud, tag: str | None) -> Amounts:
-    return ((vm.account, vm.memory) for vm in _vms(cloud, tag))
+    return _of_vms(cloud, tag, 2, lambda vm: vm.memory)
 
 
 def _gpus(cloud: Cloud, tag: str | None) -> Amounts:
@@ -79,11 +101,18 @@ def _gpus(cloud: Cloud, tag: str | None) -> Amounts:
 
 
 def _volume_count(cloud: Cloud, tag: str | None) -> Amounts:
-    return ((volume.account, 1) for volume in _volumes(cloud, tag))
+    if tag is not None:
+        return ((volume.account, 1) for volume in _volumes(cloud, tag))
+    sizes = cloud.store.table(Volume).totals("sizes")
+    return _summed(sizes, 0, lambda state, displayed: displayed and state not in GONE_VOLUMES)
 
 
 def _primary_storage(cloud: Cloud, tag: str | None) -> Amounts:
-    return ((volume.account, volume.size) for volume in _volumes(cloud, tag) if volume.state not in ON_SECONDARY)
+    nowhere = GONE_VOLUMES | ON_SECONDARY
+    if tag is not None:
+        return ((volume.account, volume.size) for volume in _volumes(cloud, tag) if volume.state not in nowhere)
+    sizes = cloud.store.table(Volume).totals("sizes")
+    return _summed(sizes, 1, lambda state, displayed: displayed and state not in nowhere)
 
 
 def _secondary_storage(cloud: Cloud, _tag: str | None) -> Amounts:
@@ -94,9 +123,8 @@ def _secondary_storage(cloud: Cloud, _tag: str | None) -> Amounts:
     for snapshot in cloud.store.table(Snapshot):
         if snapshot.state == "BackedUp":
             yield snapshot.account, snapshot.physical_size * (1 + len(snapshot.more_zones))
-    for volume in _volumes(cloud, None):
-        if volume.state in ON_SECONDARY:
-            yield volume.account, volume.size
+    sizes = cloud.store.table(Volume).totals("sizes")
+    yield from _summed(sizes, 1, lambda state, displayed: displayed and state in ON_SECONDARY)
 
 
 def _public_ips(cloud: Cloud, _tag: str | None) -> Amounts:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cs_matrix_pytest.simulator.access import scoping
+from cs_matrix_pytest.simulator.access import Scoping, scoping
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.registry import Filter, Listing, ListSpec, Scope
 from cs_matrix_pytest.simulator.store import Resource
@@ -15,7 +15,7 @@ from cs_matrix_pytest.simulator.store import Resource
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.call import Call
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Resource)
 
 NOT_FILTERS = frozenset(
     [
@@ -35,32 +35,69 @@ NOT_FILTERS = frozenset(
 )
 """Parameters that scope, page or shape a list and never compare with an attribute of the same name."""
 
+WITH_HIDDEN = frozenset(["listOsTypes"])
+"""Lists that show what is not for display as well, unless ``fordisplay`` says; the others show it to nobody
+(BaseListAccountResourcesCmd.getDisplay)."""
+
+WITHOUT_TAG_FILTER = frozenset(["listBuckets", "listGlobalLoadBalancerRules", "listProjects", "listSharedFileSystems"])
+"""Lists that have the parameter ``tags`` and take no notice of it."""
+
 
 def run(call: Call, spec: ListSpec) -> Listing:
     """Answer a list command as its spec says."""
-    rows: Iterable[Resource] = call.cloud.store.table(spec.kind) if spec.rows is None else spec.rows(call)
-    if spec.scope is Scope.OWNER:
+    rows: Iterable[Resource]
+    if spec.scope is not Scope.OWNER:
+        rows = call.cloud.store.table(spec.kind) if spec.rows is None else spec.rows(call)
+    elif spec.rows is None:
+        rows = owned(call, spec.kind, scoping(call))
+    else:
         scope = scoping(call)
-        rows = [row for row in rows if scope.admits(row.account)]  # type: ignore[attr-defined]
+        rows = [row for row in spec.rows(call) if scope.admits(row.account)]  # type: ignore[attr-defined]
     return page(call, filtered(call, spec, rows))
+
+
+def owned(call: Call, kind: type[R], scope: Scoping) -> list[R]:
+    """What of a class a list can have: of the owners in its scope, and where there is an ``id`` only what it names."""
+    table, named = call.cloud.store.table(kind), call.get("id")
+    if named is None:
+        return table.select("account", scope.admits)
+    return [named] if named in table and scope.admits(named.account) else []
 
 
 def filtered(call: Call, spec: ListSpec, rows: Iterable[Resource]) -> list[Resource]:
     """The rows that pass the request's filters, tags and keyword, in the order of the list."""
     chosen = list(rows)
-    for name, value in call.params.items():
+    given = call.params
+    if "fordisplay" in call.command.params and call.command.name not in WITH_HIDDEN:
+        given = {"fordisplay": True, **given}
+    for name, value in given.items():
         test = spec.filters.get(name) or (
             None if name in NOT_FILTERS else attribute_filter(spec.kind, name)  # type: ignore[arg-type]
         )
         if test is not None and value is not None:
             chosen = [row for row in chosen if test(row, value, call)]
-    wanted = call.map("tags")
-    if wanted:
-        chosen = [row for row in chosen if all(row.tags.get(key) == value for key, value in wanted.items())]
+    if call.get("tags"):
+        chosen = list(filter(tag_filter(call), chosen))
     keyword = call.get("keyword")
-    if keyword:
+    if keyword and spec.keyword:
         chosen = [row for row in chosen if _mentions(row, spec.keyword, keyword.lower())]
     return chosen[::-1] if spec.newest_first else chosen
+
+
+def tag_filter(call: Call) -> Callable[[Resource], bool]:
+    """The test of a list command's parameter ``tags``: one tag of many is enough, whatever the case of key and value, as
+    the lists join ``resource_tags`` by OR and the database compares so.
+
+    Raises InvalidParameterValue for a key without a value.
+    """
+    given = call.entries("tags")
+    if not given or call.command.name in WITHOUT_TAG_FILTER:
+        return lambda _row: True
+    for tag in given:
+        if "value" not in tag:
+            raise InvalidParameterValue(f"No value is passed in for key {tag.get('key', 'null')}")
+    wanted = {(tag.get("key", "").lower(), tag["value"].lower()) for tag in given}
+    return lambda row: any((key.lower(), value.lower()) in wanted for key, value in row.tags.items())
 
 
 def _mentions(row: Resource, attributes: tuple[str, ...], keyword: str) -> bool:
@@ -76,6 +113,8 @@ def attribute_filter(kind: type[Resource], parameter: str) -> Filter | None:
     by_parameter = {name.replace("_", ""): name for name in names}
     if parameter in ("id", "ids"):
         return lambda row, value, _call: row in value if isinstance(value, list) else row is value
+    if parameter == "fordisplay":
+        parameter = "display"
     for candidate in (parameter, parameter.removesuffix("id"), f"is{parameter}", parameter.removeprefix("is")):
         attribute = by_parameter.get(candidate)
         if attribute is not None:

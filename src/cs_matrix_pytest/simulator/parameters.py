@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal
 
-from cs_matrix_pytest.simulator.errors import MalformedParameter, ParameterError
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, MalformedParameter, ParameterError
 from cs_matrix_pytest.simulator.metadata import Command, Parameter
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -17,6 +17,8 @@ HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 INTEGER_RANGES = {"integer": 2**31, "long": 2**63, "short": 2**15}
 
+INVALID = "Invalid value provided for API arg: {}"
+
 NO_ID = -1
 """The id that means "none of them" or, for projects, "all of them"."""
 
@@ -25,9 +27,9 @@ Finder = Callable[[tuple[str, ...], str], "Resource | None"]
 
 
 class UnknownNumber:
-    """An internal number that names nothing; the command says what it could not find."""
+    """An internal number that names nothing, or ``null``; the command says what it could not find."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int | Literal["null"]) -> None:
         self.number = number
 
 
@@ -54,25 +56,34 @@ def unpack(raw: Mapping[str, str]) -> dict[str, Any]:
 
 def parse(command: Command, raw: Mapping[str, str], find: Finder, role: str = "Admin") -> dict[str, Any]:
     """The typed values of a request's parameters, by lower-case name; left out is what is unknown, and what is not for
-    this type of role (BaseCmd.getParamFields).
+    this type of role (BaseCmd.getParamFields). The first in the command's order that is missing or malformed is told.
 
     Ids become the `Resource` they name (or `UnknownNumber`, or ``NO_ID``). Raises `ParameterError` with the text of the
     real server.
     """
     unpacked = unpack(raw)
-    for parameter in command.required:
-        if unpacked.get(parameter.name) is None:
-            raise ParameterError(
-                f"Unable to execute API command {shown_name(command)} due to missing parameter {parameter.name}"
-            )
     values: dict[str, Any] = {}
-    for name, value in unpacked.items():
-        known = command.params.get(name)
-        if known is not None and role in (known.roles or [role]):
+    for name, parameter in command.params.items():
+        if parameter.roles and role not in parameter.roles:
+            continue
+        value = unpacked.get(name)
+        if value is None and parameter.required:
+            raise ParameterError(f"Unable to execute API command {shown_name(command)} due to missing parameter {name}")
+        if value == "" and parameter.required:
+            raise InvalidParameterValue(INVALID.format(name))
+        if value is not None:
             # A map where none is wanted is its text, as Java writes it.
-            shown = java_text(value) if isinstance(value, dict) and known.type not in MAPS else value
-            values[name] = _value(command, known, shown, find)
+            shown = java_text(value) if isinstance(value, dict) and parameter.type not in MAPS else value
+            converted = _value(command, parameter, shown, find)
+            values[name] = _nothing(parameter) if converted is None and parameter.required else converted
     return values
+
+
+def _nothing(parameter: Parameter) -> UnknownNumber:
+    """For a required parameter whose text Java reads as null: an id names nothing, and nobody can count with the rest."""
+    if parameter.type == "uuid":
+        return UnknownNumber("null")
+    raise InternalError(f'Cannot invoke "java.lang.Integer.intValue()" because "{parameter.name}" is null')
 
 
 MAPS = ("map", "object")
@@ -92,9 +103,6 @@ def shown_name(command: Command) -> str:
 
 def _value(command: Command, parameter: Parameter, value: Any, find: Finder) -> Any:
     try:
-        blank = value.strip() == "" if parameter.type in ("string", "uuid") else value == ""
-        if parameter.required and blank:
-            raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
         for check in parameter.checks:
             CHECKS[check](parameter, value)
         convert = CONVERTERS.get(parameter.type) or _string
@@ -138,13 +146,15 @@ def _boolean(_parameter: Parameter, value: Any, _find: Finder) -> bool:
 def _integer(parameter: Parameter, value: str, _find: Finder) -> int | None:
     if not value.strip() and parameter.type == "integer":
         return None
-    if not re.fullmatch(r"[+-]?\d{1,19}", value):
+    return java_integer(value, parameter.type)
+
+
+def java_integer(value: str, kind: str) -> int:
+    """A number as Java's Integer.valueOf and its like read it. Raises ValueError."""
+    limit = INTEGER_RANGES[kind]
+    if not re.fullmatch(r"[+-]?\d{1,19}", value) or not -limit <= int(value) < limit:
         raise ValueError(value)
-    limit = INTEGER_RANGES[parameter.type]
-    number = int(value)
-    if not -limit <= number < limit:
-        raise ValueError(value)
-    return number
+    return int(value)
 
 
 def _double(_parameter: Parameter, value: str, _find: Finder) -> float | None:
@@ -161,13 +171,17 @@ def _date(_parameter: Parameter, value: str, _find: Finder) -> datetime:
     raise _UnparsableError
 
 
-def _uuid(parameter: Parameter, value: str, find: Finder) -> Resource | UnknownNumber | int:
+def _uuid(parameter: Parameter, value: str, find: Finder) -> Resource | UnknownNumber | int | None:
     if value == str(NO_ID):
         return NO_ID
-    if not parameter.since and not UUID.fullmatch(value) and re.fullmatch(r"[+-]?\d{1,18}", value):
-        if int(value) < 1:
-            raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
-        return find(parameter.entities, value) or UnknownNumber(int(value))
+    if not UUID.fullmatch(value):
+        if parameter.since:
+            # Younger parameters take no notice of what is no uuid.
+            return None
+        if re.fullmatch(r"[+-]?\d{1,18}", value):
+            if int(value) < 1:
+                raise _InvalidError(INVALID.format(parameter.name))
+            return find(parameter.entities, value) or UnknownNumber(int(value))
     # Who creates something may choose its uuid freely.
     found = None if value.isdecimal() else find(parameter.entities, value)
     if found is None:
@@ -189,7 +203,8 @@ def _list(parameter: Parameter, value: str, find: Finder) -> list[Any]:
         entities=parameter.entities,
         since=parameter.since,
     )
-    return [convert(element, token, find) for token in tokens]
+    converted = [convert(element, token, find) for token in tokens]
+    return [UnknownNumber("null") if value is None else value for value in converted]
 
 
 def _map(parameter: Parameter, value: Any, _find: Finder) -> Any:
@@ -214,18 +229,18 @@ CONVERTERS: dict[str, Callable[[Parameter, Any, Finder], Any]] = {
 
 
 def _positive(parameter: Parameter, value: str) -> None:
-    if parameter.type in INTEGER_RANGES and not (re.fullmatch(r"\+?\d{1,18}", value) and int(value) >= 1):
-        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+    if parameter.type in INTEGER_RANGES and java_integer(value, "long") < 1:
+        raise _InvalidError(INVALID.format(parameter.name))
 
 
 def _not_empty(parameter: Parameter, value: str) -> None:
-    if not value.strip():
-        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+    if not value:
+        raise _InvalidError(INVALID.format(parameter.name))
 
 
 def _uuid_text(parameter: Parameter, value: str) -> None:
     if not UUID.fullmatch(value):
-        raise _InvalidError(f"Invalid value provided for API arg: {parameter.name}")
+        raise _InvalidError(INVALID.format(parameter.name))
 
 
 def _host_name(parameter: Parameter, value: str) -> None:

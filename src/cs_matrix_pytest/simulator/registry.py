@@ -66,7 +66,8 @@ class ListSpec:
 
     ``filters`` adds to (or replaces) what follows from the attributes of ``kind``: ``zoneid`` compares with
     ``row.zone``, ``state`` with ``row.state`` without regard to case; ``rows`` gives the candidates, by default the
-    whole table; ``keyword`` names the attributes that ``keyword`` is looked for in.
+    whole table; ``keyword`` names the attributes that ``keyword`` is looked for in, none where the list
+    takes no notice of it.
     """
 
     kind: type[Resource]

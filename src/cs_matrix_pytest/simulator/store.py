@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
+from os import urandom
 from typing import Any, ClassVar, Generic, TypeVar
 
 from cs_matrix_pytest.simulator.clock import Clock
+from cs_matrix_pytest.simulator.indexes import Changed, Declaration, Index, Numbers, Rows, Runs, Sums, Totals, place_of
 
 
 def new_uuid() -> str:
-    """A random uuid as CloudStack writes them."""
-    return str(uuid.uuid4())
+    """A random uuid (version 4) as CloudStack writes them; a command makes a dozen, and `uuid.uuid4` takes its time."""
+    digits = urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 NOT_YET = datetime.min.replace(tzinfo=timezone.utc)
 """When a resource was created that no store has yet."""
 
 
+class _Entry:
+    """What a table with indexes keeps with a row of its own; in slots, as one more attribute can cost a dictionary."""
+
+    __slots__ = ("_place", "_table")
+
+    _place: int
+    """Where it stands in the order of its table."""
+    _table: Table[Any] | None
+    """The table that is to know when it changes; without it (or None): none."""
+
+
 @dataclass(eq=False, kw_only=True, repr=False)
-class Resource:
+class Resource(_Entry):
     """Anything with an identity. The store sets ``number`` (the database's id), ``created`` and ``removed``.
 
     A removed resource is in no list, but stays findable by its uuid where CloudStack keeps its row.
@@ -35,6 +50,8 @@ class Resource:
     """What tags, annotations and details call it (``UserVm``); empty where it can have none."""
     leaves_row: ClassVar[bool] = True
     """False where the server deletes the row of what is removed: nothing can name it any more."""
+    indexes: ClassVar[tuple[Declaration, ...]] = ()
+    """What its table is asked for by key: declared here, kept by the table."""
 
     id: str = field(default_factory=new_uuid)
     number: int = 0
@@ -43,56 +60,121 @@ class Resource:
     tags: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if any(declared.depends for declared in vars(cls).get("indexes", ())):
+            # Only these pay for being watched.
+            cls.__setattr__ = _telling(cls.indexes)  # type: ignore[assignment, method-assign]
+
     def __repr__(self) -> str:
         # Resources refer to one another: a repr of all fields would never end.
         return f"<{self.label} {self.number} {getattr(self, 'name', self.id)}>"
 
 
+def _telling(indexes: Iterable[Declaration]) -> Callable[[Resource, str, Any], None]:
+    """How resources with these indexes are assigned attributes: their table is told."""
+    watched = frozenset(name for index in indexes for name in index.depends)
+    put = object.__setattr__
+
+    def assign(self: Resource, name: str, value: Any) -> None:
+        if name in watched:
+            table = getattr(self, "_table", None)
+            if table is not None:
+                table.change(self, name, value)
+                return
+        put(self, name, value)
+
+    return assign
+
+
 R = TypeVar("R", bound=Resource)
+X = TypeVar("X", Rows, Sums, Numbers, Changed)
 
 
 class Table(Generic[R]):
-    """All resources of one class, in order of creation."""
+    """All resources of one class, in order of creation, with the indexes that the class declares."""
 
-    def __init__(self) -> None:
+    def __init__(self, indexes: Iterable[Declaration] = ()) -> None:
         self.last_number = 0
         """The number that was given out last."""
         self._live: dict[str, R] = {}
         self._by_number: dict[int, R] = {}
         self._removed: dict[str, R] = {}
-        self._indexes: dict[str, dict[Any, R]] = {}
+        self._declared = tuple(indexes)
+        self._last_place = 0
+        self._indexes: dict[str, Index] = {declared.name: declared.empty() for declared in self._declared}
+        self._rows = {name: index for name, index in self._indexes.items() if type(index) is Rows}
+        self._affected: dict[str, list[Index]] = {}
+        """The indexes that follow from an attribute."""
+        for declared in self._declared:
+            for name in declared.depends:
+                self._affected.setdefault(name, []).append(self._indexes[declared.name])
+
+    def _enter(self, row: R) -> None:
+        """Have a row, now the last of the table, in the indexes."""
+        if self._declared:
+            # Usually that is its number itself, which costs no memory of its own.
+            self._last_place = place = max(self._last_place + 1, row.number)
+            row._place, row._table = place, self
+            for index in self._indexes.values():
+                index.add(row)
+
+    def _leave(self, row: R) -> None:
+        if self._declared:
+            for index in self._indexes.values():
+                index.discard(row)
+            row._table = None
+
+    def change(self, row: R, name: str, value: Any) -> None:
+        """Assign an attribute that indexes follow from."""
+        if getattr(row, name) is value:
+            return
+        affected = self._affected.get(name, ())
+        for index in affected:
+            index.discard(row)
+        object.__setattr__(row, name, value)
+        for index in affected:
+            index.add(row)
 
     def add(self, resource: R) -> R:
         """Keep a new resource; it gets the next number."""
         if not resource.number:
             self.last_number += 1
             resource.number = self.last_number
+        before = self._live.pop(resource.id, None)
+        if before is not None:
+            self._leave(before)
         self._live[resource.id] = resource
         self._by_number[resource.number] = resource
-        self._indexes.clear()
+        self._enter(resource)
         return resource
 
     def remove(self, resource: R) -> None:
         """Take a resource out of every list; it stays findable with ``removed=True``."""
-        if self._live.pop(resource.id, None) is not None:
+        row = self._live.pop(resource.id, None)
+        if row is not None:
+            self._leave(row)
             self._removed[resource.id] = resource
-            self._indexes.clear()
 
     def forget(self, resource: R) -> None:
         """Take a resource out for good: not even its uuid is known afterwards."""
-        for rows in (self._live, self._removed):
-            rows.pop(resource.id, None)
+        row = self._live.pop(resource.id, None)
+        if row is not None:
+            self._leave(row)
+        self._removed.pop(resource.id, None)
         self._by_number.pop(resource.number, None)
-        self._indexes.clear()
 
     def restore(self, live: Iterable[R], removed: Iterable[R], last_number: int) -> None:
         """Hold these resources, and no others, in these orders."""
+        for row in self._live.values():
+            self._leave(row)
         self._live = {row.id: row for row in live}
         self._removed = {row.id: row for row in removed}
         rows = sorted((*self._removed.values(), *self._live.values()), key=lambda row: row.number)
         self._by_number = {row.number: row for row in rows}
-        self._indexes.clear()
         self.last_number = last_number
+        for row in self._live.values():
+            self._enter(row)
 
     def get(self, id: str, *, removed: bool = False) -> R | None:
         """The resource of this uuid."""
@@ -103,19 +185,16 @@ class Table(Generic[R]):
         """The removed resources whose rows are still there, in the order that they were removed."""
         return list(self._removed.values())
 
-    def by(self, attribute: str, value: Any) -> R | None:
-        """The live resource whose ``attribute``, unique and never changed in place, has this value; found by an index."""
-        index = self._indexes.get(attribute)
-        if index is None:
-            index = self._indexes[attribute] = {getattr(row, attribute): row for row in self._live.values()}
-        return index.get(value)
-
     def by_number(self, number: int) -> R | None:
         """The resource of this internal number, removed ones included."""
         return self._by_number.get(number)
 
     def __iter__(self) -> Iterator[R]:
         return iter(list(self._live.values()))
+
+    def __reversed__(self) -> Iterator[R]:
+        """The newest first. The table must not change meanwhile."""
+        return reversed(self._live.values())
 
     def __len__(self) -> int:
         return len(self._live)
@@ -125,22 +204,75 @@ class Table(Generic[R]):
         return isinstance(resource, Resource) and resource.id in self._live
 
     def where(self, test: Callable[[R], bool] | None = None, **attributes: Any) -> list[R]:
-        """Resources whose attributes equal these and that pass ``test``."""
+        """Resources whose attributes equal these and that pass ``test``; by an index where the class declares one."""
+        rows, left = self._narrowed(attributes)
+        if test is None and not left:
+            return list(rows)
         return [
             resource
-            for resource in self._live.values()
-            if all(getattr(resource, name) == value for name, value in attributes.items())
-            and (test is None or test(resource))
+            for resource in rows
+            if all(getattr(resource, name) == value for name, value in left) and (test is None or test(resource))
         ]
 
     def first(self, test: Callable[[R], bool] | None = None, **attributes: Any) -> R | None:
         """The oldest of `where`, or None."""
-        for resource in self._live.values():
-            if all(getattr(resource, name) == value for name, value in attributes.items()) and (
-                test is None or test(resource)
-            ):
+        rows, left = self._narrowed(attributes)
+        for resource in rows:
+            if all(getattr(resource, name) == value for name, value in left) and (test is None or test(resource)):
                 return resource
         return None
+
+    def _narrowed(self, attributes: dict[str, Any]) -> tuple[Iterable[R], list[tuple[str, Any]]]:
+        """The fewest rows that an index gives for one of these attributes, and the others to compare."""
+        fewest: list[R] | None = None
+        known = ""
+        for name, value in attributes.items():
+            index = self._rows.get(name)
+            if index is not None:
+                rows = index.by_value.get(value)
+                if rows is None:
+                    return (), []
+                if fewest is None or len(rows) < len(fewest):
+                    fewest, known = rows, name
+        left = [(name, value) for name, value in attributes.items() if name != known]
+        return self._live.values() if fewest is None else fewest, left
+
+    def having(self, name: str, *members: Hashable) -> list[R]:
+        """Resources in whose collection ``name``, declared as a `Lookup` of many, one of these is."""
+        by_value = self._index(name, Rows).by_value
+        found = [by_value[member] for member in members if member in by_value]
+        return list(found[0]) if len(found) == 1 else sorted({*chain.from_iterable(found)}, key=place_of)
+
+    def select(self, name: str, test: Callable[[Any], bool]) -> list[R]:
+        """Resources whose attribute ``name`` passes a test, which is asked once per value where it is a `Lookup`."""
+        index = self._rows.get(name)
+        if index is None:
+            return [row for row in self._live.values() if test(getattr(row, name))]
+        by_value = index.by_value
+        chosen = [rows for value, rows in by_value.items() if test(value)]
+        if len(chosen) == len(by_value):
+            return list(self._live.values())
+        return list(chosen[0]) if len(chosen) == 1 else sorted(chain.from_iterable(chosen), key=place_of)
+
+    def totals(self, name: str) -> Totals:
+        """Counts and sums, declared as a `Tally`: the count and the sums by value and the other values; no zeros."""
+        return self._index(name, Sums).totals
+
+    def numbers_in_use(self, name: str, value: Hashable) -> Runs:
+        """The numbers, declared as `NumbersInUse`, that the rows of a value have."""
+        return self._index(name, Numbers).of(value)
+
+    def changes(self, name: str) -> list[R]:
+        """Resources, declared as `Changes`, that came, went or changed since this was last asked."""
+        index = self._index(name, Changed)
+        rows = list(index.rows)
+        index.rows.clear()
+        return rows
+
+    def _index(self, name: str, kind: type[X]) -> X:
+        index = self._indexes[name]
+        assert isinstance(index, kind)
+        return index
 
 
 class Store:
@@ -154,7 +286,7 @@ class Store:
         """The table of exactly this class."""
         table = self._tables.get(kind)
         if table is None:
-            table = self._tables[kind] = Table()
+            table = self._tables[kind] = Table(kind.indexes)
         return table
 
     @property

@@ -15,7 +15,7 @@ from cs_matrix_pytest.simulator.models.infra import (
     StoragePool,
     Zone,
 )
-from cs_matrix_pytest.simulator.models.networks import Network
+from cs_matrix_pytest.simulator.models.networks import Network, Vpc
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, NetworkOffering, ServiceOffering, VpcOffering
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -30,6 +30,7 @@ REFLECTED: dict[type[Resource], tuple[str, str, dict[str, str]]] = {
     DiskOffering: ("DiskOffering", ".", {}),
     NetworkOffering: ("NetworkOffering", "", {"trafficType": "traffic_type"}),
     VpcOffering: ("VPCOffering", "", {}),
+    Vpc: ("VPC", "", {}),
 }
 """The word before the fields, what follows them, and the fields beside id, name and uuid: field, attribute."""
 

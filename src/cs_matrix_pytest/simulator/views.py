@@ -11,8 +11,11 @@ from cs_matrix_pytest.simulator.store import Resource
 
 
 def when(moment: datetime | None) -> str | None:
-    """A date as answers write it: ``2026-11-21T00:01:01+0000``."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S%z")
+    """A date, aware of its time zone, as answers write it: ``2026-11-21T00:01:01+0000``."""
+    if moment is None:
+        return None
+    text = moment.isoformat(timespec="seconds")
+    return text[:-3] + text[-2:]
 
 
 def owner_fields(account: Account) -> dict[str, Any]:
@@ -25,14 +28,47 @@ def owner_fields(account: Account) -> dict[str, Any]:
     return {**whose, "domainid": domain.id, "domain": domain.name, "domainpath": domain.path}
 
 
-def tag_fields(resource: Resource) -> list[dict[str, Any]]:
-    """The tags of a resource, each with the resource's owner."""
-    account = resource if isinstance(resource, Account) else getattr(resource, "account", None)
-    owner = owner_fields(account) if isinstance(account, Account) else {}
-    return [
-        {"key": key, "value": value, "resourcetype": resource.resource_type, "resourceid": resource.id, **owner}
-        for key, value in resource.tags.items()
+def account_fields(account: Account) -> dict[str, Any]:
+    """The owner of a resource whose answer names a project's account as well as the project (populateAccount)."""
+    return {"account": account.name, **owner_fields(account)}
+
+
+BARE_TAGS = frozenset(
+    [
+        "Domain",
+        "FirewallRule",
+        "LoadBalancer",
+        "Network",
+        "NetworkACL",
+        "PortForwardingRule",
+        "PublicIpAddress",
+        "StaticRoute",
+        "Vpc",
     ]
+)
+"""Types of resources whose answers show only key and value of their tags (ApiResponseHelper)."""
+
+
+def tag_fields(resource: Resource) -> list[dict[str, Any]]:
+    """The tags of a resource as its own answer shows them: of some types key and value, of others all fields."""
+    if resource.resource_type in BARE_TAGS:
+        return bare_tags(resource)
+    account = getattr(resource, "account", None)
+    return full_tags(resource, account if isinstance(account, Account) else None)
+
+
+def bare_tags(resource: Resource) -> list[dict[str, Any]]:
+    """The tags of a resource, key and value."""
+    return [{"key": key, "value": value} for key, value in resource.tags.items()]
+
+
+def full_tags(resource: Resource, owner: Account | None) -> list[dict[str, Any]]:
+    """The tags of a resource, each with its type, id and owner."""
+    if not resource.tags:
+        return []
+    whose = {} if owner is None else owner_fields(owner)
+    more = {"resourcetype": resource.resource_type, "resourceid": resource.id, **whose}
+    return [tag | more for tag in bare_tags(resource)]
 
 
 def comma(values: Iterable[object]) -> str:

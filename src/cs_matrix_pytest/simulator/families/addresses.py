@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from cs_matrix_pytest.simulator.ipv4 import is_cidr, mask_of_length, to_int, to_text
 
@@ -57,12 +56,6 @@ def normalized(cidr: str) -> str:
 def first_host(cidr: str) -> str:
     """The address that a default gateway gets."""
     return to_text(bounds(cidr)[0] + 1)
-
-
-def hosts(cidr: str) -> Iterator[str]:
-    """Every address of a network but its own and the broadcast address."""
-    first, last = bounds(cidr)
-    return map(to_text, range(first + 1, last))
 
 
 def are_cidrs(texts: list[str]) -> bool:

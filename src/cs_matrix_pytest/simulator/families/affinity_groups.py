@@ -95,7 +95,7 @@ def hosts_without_uefi(cloud: Cloud, vm: UserVm) -> set[Host]:
 
 
 def members(cloud: Cloud, group: AffinityGroup) -> list[UserVm]:
-    return [vm for vm in cloud.store.table(UserVm) if group in vm.affinity_groups]
+    return cloud.store.table(UserVm).having("affinity_groups", group)
 
 
 @family.view(AffinityGroup)
@@ -110,6 +110,18 @@ def group_view(group: AffinityGroup, call: Call) -> dict[str, Any]:
     }
 
 
+@family.before("createAffinityGroup", "deleteAffinityGroup")
+def check_named_owner(call: Call) -> None:
+    """Raise where the account that a request names is not to be had (CreateAffinityGroupCmd.getEntityOwnerId)."""
+    if not (_for_domain(call) and call.is_root_admin):
+        owner_of_new(call)
+
+
+def _for_domain(call: Call) -> bool:
+    """True where a request means a group of a whole domain."""
+    return "projectid" not in call and "domainid" in call and "account" not in call
+
+
 @family.command("createAffinityGroup")
 def create_group(call: Call) -> Generator[Resource, None, Answer]:
     cloud, name, kind = call.cloud, call["name"], call["type"]
@@ -119,7 +131,7 @@ def create_group(call: Call) -> Generator[Resource, None, Answer]:
         )
     if kind == DEDICATED and not call.is_root_admin:
         raise PermissionDenied("Cannot create the affinity group")
-    for_domain = "projectid" not in call and "domainid" in call and "account" not in call
+    for_domain = _for_domain(call)
     if for_domain and not call.is_root_admin:
         raise InvalidParameterValue("Unable to create affinity group, account name must be passed with the domainId")
     if for_domain and kind != DEDICATED:
@@ -168,7 +180,7 @@ def delete_group(call: Call) -> Answer:
 def remove(cloud: Cloud, group: AffinityGroup) -> None:
     """Delete a group; its members are no longer bound by it."""
     for vm in members(cloud, group):
-        vm.affinity_groups.remove(group)
+        vm.affinity_groups = tuple(each for each in vm.affinity_groups if each is not group)
     # Resources that were dedicated by way of it are everybody's again.
     for row in cloud.store.table(Dedication).where(group=group):
         cloud.store.forget(row)
@@ -252,7 +264,7 @@ def update_groups_of_vm(call: Call) -> Answer:
             "make sure the virtual machine is stopped and not in an error state before updating."
         )
     check_groups(call, vm.account, groups)
-    vm.affinity_groups = groups
+    vm.affinity_groups = tuple(groups)
     return vm
 
 

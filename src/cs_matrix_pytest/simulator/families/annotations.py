@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, ParameterError, PermissionDenied
 from cs_matrix_pytest.simulator.families.tags import kinds_of
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.annotations import Annotation
+from cs_matrix_pytest.simulator.models.iam import AccountType
 from cs_matrix_pytest.simulator.registry import Answer, Family
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import when
@@ -51,8 +53,8 @@ ENTITY_TYPES = USER_TYPES | {
     "OBJECT_STORAGE": "ObjectStore",
 }
 
-DOMAIN_ADMIN_TYPES = {"DOMAIN"}
-"""What domain and resource admins may annotate besides."""
+DOMAIN_ADMIN_TYPES = {"DISK_OFFERING", "DOMAIN", "SERVICE_OFFERING"}
+"""What domain admins may annotate besides."""
 
 HIDDEN = "Internal error executing command, please contact your system administrator"
 """What those who are no root admins read of an internal error."""
@@ -60,10 +62,8 @@ HIDDEN = "Internal error executing command, please contact your system administr
 
 def has_annotations(resource: Resource, call: Call) -> bool:
     """True where the resource has an annotation that the caller may see."""
-    annotations = call.cloud.store.table(Annotation)
-    return len(annotations) > 0 and any(
-        row.entity_id == resource.id and (call.is_root_admin or not row.admins_only) for row in annotations
-    )
+    annotations = call.cloud.store.table(Annotation).where(entity_id=resource.id)
+    return any(call.is_root_admin or not row.admins_only for row in annotations)
 
 
 @family.view(Annotation)
@@ -96,8 +96,7 @@ def _entity_type(call: Call) -> str:
 @family.command("addAnnotation")
 def add_annotation(call: Call) -> Answer:
     entity_type, entity_id = _entity_type(call), call["entityid"]
-    allowed = USER_TYPES if call.account.is_normal else USER_TYPES.keys() | DOMAIN_ADMIN_TYPES
-    if not call.is_root_admin and entity_type not in allowed:
+    if not call.is_root_admin and entity_type not in _allowed(call):
         raise _denied(
             call, f"User: {call.caller.user.username} is not allowed to add annotations on type: {entity_type}"
         )
@@ -178,17 +177,73 @@ def update_annotation_visibility(call: Call) -> Answer:
 
 @family.command("listAnnotations")
 def list_annotations(call: Call) -> Answer:
-    mine, keyword = call.get("annotationfilter", "all") == "self", call.get("keyword", "").lower()
-    entity_type = _entity_type(call) if call.get("entitytype") else None
+    id, entity_type, entity_id = call.get("id"), call.get("entitytype"), call.get("entityid")
+    if id and entity_type:
+        raise ParameterError("I can search for an annotation on an entity or for a specific annotation, not both")
+    if id and entity_id is not None:
+        raise ParameterError("I will either search for a specific annotation or for annotations on an entity, not both")
+    if id is not None:
+        return page(call, _single(call, id))
+    if entity_id and not entity_type:
+        found = call.cloud.store.table(Annotation).first(entity_id=entity_id)
+        entity_type = found.entity_type if found else "none"
+    keyword, user = call.get("keyword", "").lower(), call.get("userid") or (call.caller.user.id if _own(call) else None)
     rows = [
         row
         for row in call.cloud.store.table(Annotation)
-        if row.id == call.get("id", row.id)
-        and row.entity_type == (entity_type or row.entity_type)
-        and row.entity_id == call.get("entityid", row.entity_id)
-        and row.user.id == call.get("userid", row.user.id)
-        and (not mine or row.user is call.caller.user)
+        if not _went(call, row)
+        and entity_type in (None, "", row.entity_type)
+        and row.entity_id == (entity_id or row.entity_id)
+        and row.user.id == (user or row.user.id)
         and keyword in row.text.lower()
-        and (call.is_root_admin or not row.admins_only or row.user is call.caller.user)
+        and (call.is_root_admin or not row.admins_only)
     ]
-    return page(call, rows)
+    if not call.is_root_admin:
+        if entity_id and entity_type != "none":
+            _may_see(call, str(entity_type), entity_id)
+        else:
+            rows = [row for row in rows if _may_see(call, row.entity_type, row.entity_id)]
+    # The newest first, to the second.
+    return page(call, sorted(rows, key=lambda row: row.created.replace(microsecond=0), reverse=True))
+
+
+def _went(call: Call, annotation: Annotation) -> bool:
+    """True where an annotation went with what it was on."""
+    named = annotation.entity_name is not None
+    return named and _entity(call, annotation.entity_type, annotation.entity_id) is None
+
+
+def _own(call: Call) -> bool:
+    return str(call.get("annotationfilter", "all")).lower() == "self"
+
+
+def _single(call: Call, id: str) -> list[Annotation]:
+    """The annotation of an id, for those who name its user as well; root admins see those for admins only, others the
+    others (getSingleAnnotationListByUuid)."""
+    row = call.cloud.store.table(Annotation).get(id)
+    if row is None or row.user.id != call.get("userid") or row.admins_only != call.is_root_admin:
+        return []
+    known = _own(call) or str(call.get("annotationfilter", "all")).lower() == "all"
+    return [row] if known and (not _own(call) or row.user is call.caller.user) else []
+
+
+def _may_see(call: Call, entity_type: str, entity_id: str) -> bool:
+    """True where a user may use what is annotated (isEntityOwnedByTheUser). Raises where it is gone."""
+    if entity_type not in _allowed(call):
+        return False
+    if entity_type in DOMAIN_ADMIN_TYPES - {"DOMAIN"}:
+        return True
+    entity = _entity(call, entity_type, entity_id)
+    if entity is None:
+        raise _denied(call, f"Could not find an entity with type: {entity_type} and ID: {entity_id}")
+    try:
+        check_access(call.cloud, call.account, entity)
+    except PermissionDenied:
+        return False
+    return True
+
+
+def _allowed(call: Call) -> set[str]:
+    """The entity types that a caller who is no root admin may annotate."""
+    more = DOMAIN_ADMIN_TYPES if call.account.type == AccountType.DOMAIN_ADMIN else set()
+    return set(USER_TYPES) | more

@@ -538,9 +538,12 @@ def policies_of(call: Call, action: str, interval: int, current: list[AutoScaleP
     return rows
 
 
+family.must_name("createAutoScaleVmGroup", "lbruleid", LoadBalancerRule, "Unable to find loadbalancer by lbRuleId")
+
+
 @family.command("createAutoScaleVmGroup")
 def create_group(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, rule = call.cloud, call.get("lbruleid")
+    cloud, rule = call.cloud, call.one(LoadBalancerRule, "lbruleid")
     name, interval = call.get("name"), call.get("interval", DEFAULT_INTERVAL)
     if name is not None and not NAME.fullmatch(name):
         raise InvalidParameterValue(
@@ -550,8 +553,6 @@ def create_group(call: Call) -> Generator[Resource, None, Answer]:
     check_members(call["minmembers"], call["maxmembers"])
     if interval < 1:
         raise InvalidParameterValue(f"interval is an invalid value: {interval}")
-    if not isinstance(rule, LoadBalancerRule) or rule not in cloud.store:
-        raise InvalidParameterValue("Unable to find lbRule")
     check_access(cloud, call.account, rule, "OperateEntry")
     profile = call.one(AutoScaleVmProfile, "vmprofileid")
     if cloud.store.table(AutoScaleVmGroup).first(rule=rule):

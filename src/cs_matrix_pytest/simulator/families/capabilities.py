@@ -129,7 +129,8 @@ def list_hypervisors(call: Call) -> Answer:
         zones = list(call.cloud.store.table(Zone))
         names = [name for name in listed if all(clusters.first(zone=each, hypervisor=name) for each in zones)]
     elif zone is not None:
-        names = list(dict.fromkeys(cluster.hypervisor for cluster in clusters.where(zone=call.one(Zone, "zoneid"))))
+        # Once for every cluster.
+        names = [cluster.hypervisor for cluster in clusters.where(zone=zone)]
     else:
         names = listed
     return {"count": len(names), "hypervisor": [{"name": name} for name in names]} if names else {}
@@ -254,10 +255,28 @@ family.listing(
 def generate_alert(call: Call) -> Answer:
     number = call["type"]
     kind = next((row for row in fixed_rows("listAlertTypes") if row["alerttypeid"] == number), None)
-    if kind is not None and kind["name"] != call["name"]:
-        raise InvalidParameterValue("Invalid alert type")
-    call.cloud.store.add(Alert(name=call["name"], type=number, description=call["description"]))
+    name, zone, pod = call["name"], call.get("zoneid"), call.get("podid")
+    if kind is not None and kind["name"].lower() != name.lower():
+        raise InvalidParameterValue(f"There is a default alert having type {number} and name {kind['name']}")
+    alert = Alert(
+        name=name,
+        type=number,
+        description=call["description"],
+        zone=zone if isinstance(zone, Zone) else None,
+        pod=pod if isinstance(pod, Pod) else None,
+    )
+    if not _is_told_already(call, alert):
+        call.cloud.store.add(alert)
     return Success()
+
+
+def _is_told_already(call: Call, alert: Alert) -> bool:
+    """True where an alert of the type is there for the zone, and the pod if there is one; some may be repeated."""
+    repeated = call.cloud.configuration.text("alert.allowed.repetitive.types").lower().split(",")
+    same = call.cloud.store.table(Alert).first(
+        lambda row: alert.pod in (None, row.pod), type=alert.type, zone=alert.zone, archived=False
+    )
+    return same is not None and alert.name.lower() not in [each.strip() for each in repeated]
 
 
 @family.command("archiveAlerts", "deleteAlerts")

@@ -99,14 +99,17 @@ def loads(cloud: Cloud, *, without: UserVm | None = None) -> dict[Host, Load]:
     """
     carried: dict[Host, Load] = {}
     kept_since = cloud.clock.now() - cloud.configuration.number("capacity.skipcounting.hours", default=3600)
-    for vm in cloud.store.table(UserVm):
-        host = vm.host
-        if host is None:
-            host, stopped = vm.last_host, vm.last_updated
-            if host is None or vm.state != "Stopped" or stopped is None or stopped.timestamp() < kept_since:
-                continue
-        if vm is not without:
+    vms = cloud.store.table(UserVm)
+    for host, parts in vms.totals("load").items():
+        if host is not None:
+            for (speed,), (_, cpus, memory) in parts.items():
+                carried.setdefault(host, Load()).add(cpus * speed, memory * MIB)
+    for vm in vms.having("left", *cloud.store.table(Host)):
+        host, stopped = vm.last_host, vm.last_updated
+        if host and vm.state == "Stopped" and stopped and stopped.timestamp() >= kept_since and vm is not without:
             carried.setdefault(host, Load()).add(vm.cpu_number * vm.cpu_speed, vm.memory * MIB)
+    if without is not None and without.host is not None and without in vms:
+        carried[without.host].add(-without.cpu_number * without.cpu_speed, -without.memory * MIB)
     machines: list[SystemVm | Router] = [*cloud.store.table(SystemVm), *cloud.store.table(Router)]
     for machine in machines:
         offering = machine.service_offering
@@ -233,9 +236,9 @@ def holds(pool: StoragePool, offering: DiskOffering) -> bool:
 def space_taken(cloud: Cloud) -> dict[StoragePool, int]:
     """Bytes that volumes take, by pool."""
     taken: dict[StoragePool, int] = {}
-    for volume in cloud.store.table(Volume):
-        if volume.pool is not None and volume.state in ON_POOL:
-            taken[volume.pool] = taken.get(volume.pool, 0) + volume.size
+    for pool, parts in cloud.store.table(Volume).totals("space").items():
+        if pool is not None:
+            taken[pool] = sum(size for (state,), (_, size) in parts.items() if state in ON_POOL)
     return taken
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.gpu import counts
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, IpRange, PhysicalNetwork, Pod, StoragePool, Zone
@@ -44,7 +44,7 @@ def allocated_on(cloud: Cloud, host: Host) -> Allocation:
     from cs_matrix_pytest.simulator.families.capacity import load_of
 
     load = load_of(cloud, host)
-    cores = sum(vm.cpu_number for vm in cloud.store.table(UserVm) if vm.host is host)
+    cores = sum(cpus for _, cpus, _ in cloud.store.table(UserVm).totals("load").get(host, {}).values())
     for machine in (*cloud.store.table(Router), *cloud.store.table(SystemVm)):
         if machine.host is host and machine.service_offering is not None:
             cores += getattr(machine.service_offering, "cpu_number", None) or 1
@@ -53,7 +53,7 @@ def allocated_on(cloud: Cloud, host: Host) -> Allocation:
 
 def pool_allocated(cloud: Cloud, pool: StoragePool) -> int:
     """Bytes of a pool that its volumes have been given."""
-    volumes = sum(volume.size for volume in cloud.store.table(Volume) if volume.pool is pool)
+    volumes = sum(size for _, size in cloud.store.table(Volume).totals("space").get(pool, {}).values())
     return volumes + SYSTEM_VM_ROOT * sum(vm.pool is pool for vm in cloud.store.table(SystemVm))
 
 
@@ -258,9 +258,16 @@ def capacities_of(
     return [measured(kind, area) for kind in CAPACITY_TYPES if kept_for(kind, area)]
 
 
+NO_PLACE = 'Cannot invoke "com.cloud.dc.{}.getDataCenterId()" because the return value of "com.cloud.api.ApiDBUtils.{}" is null'
+"""What the server trips over where there is no such cluster or pod."""
+
+
 def _areas(call: Call) -> Iterable[Area]:
     cloud, zone = call.cloud, call.maybe(Zone, "zoneid")
-    pod, cluster = call.maybe(Pod, "podid"), call.maybe(Cluster, "clusterid")
+    cluster = call.maybe(
+        Cluster, "clusterid", missing=NO_PLACE.format("ClusterVO", "findClusterById(long)"), error=ApiError
+    )
+    pod = call.maybe(Pod, "podid", missing=NO_PLACE.format("HostPodVO", "findPodById(java.lang.Long)"), error=ApiError)
     if cluster is not None:
         return [Area(cloud, cluster.zone, cluster.pod, cluster)]
     if pod is not None:

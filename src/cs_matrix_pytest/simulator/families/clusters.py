@@ -76,7 +76,10 @@ def add_cluster(call: Call) -> Answer:
     zone = call.one(Zone, "zoneid", missing="Can't find zone by the id specified")
     pod, name = call.one(Pod, "podid", missing="Can't find pod by id {}"), call["clustername"]
     if pod.zone is not zone:
-        raise InvalidParameterValue(f"Pod with specified id doesn't belong to the zone {described(zone)}")
+        raise InvalidParameterValue(
+            f"Pod with specified id doesn't belong to the zone {described(zone)}",
+            named={"podId": pod.id, "dcId": zone.id},
+        )
     if not call["hypervisor"]:
         raise InvalidParameterValue("Please specify a hypervisor")
     hypervisor = api_name(call["hypervisor"])
@@ -91,7 +94,10 @@ def add_cluster(call: Call) -> Answer:
         raise ParameterError(f"No enum constant com.cloud.org.Cluster.ClusterType.{cluster_type}")
     check_allocation_state(call.get("allocationstate"))
     if call.cloud.store.table(Cluster).first(pod=pod, name=name):
-        raise InternalError(f"Unable to create cluster {name} in pod and data center with specified ids")
+        raise InternalError(
+            f"Unable to create cluster {name} in pod and data center with specified ids",
+            named={"podId": pod.id, "dcId": zone.id},
+        )
     settings = call.cloud.configuration
     details = {
         "cpuOvercommitRatio": settings.text("cpu.overprovisioning.factor", zone, default="1.0"),
@@ -172,5 +178,8 @@ family.listing(
     "listClusters",
     Cluster,
     keyword=("name", "hypervisor"),
-    filters={"storageaccessgroup": lambda cluster, value, _call: value in cluster.storage_access_groups},
+    filters={
+        "managedstate": lambda _cluster, _value, _call: True,
+        "storageaccessgroup": lambda cluster, value, _call: value in cluster.storage_access_groups,
+    },
 )

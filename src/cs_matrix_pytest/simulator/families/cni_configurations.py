@@ -26,7 +26,7 @@ def register_configuration(call: Call) -> Answer:
     owner, name = named_account(call) or call.account, call["name"]
     if call.cloud.store.table(UserData).first(account=owner, name=name) is not None:
         raise InvalidParameterValue(f"A userdata with name {name} already exists for this account.")
-    text = checked_user_data(call.cloud, call.get("cniconfig")) or ""
+    text = checked_user_data(call, call.get("cniconfig")) or ""
     data = call.cloud.store.add(UserData(account=owner, name=name, text=text, params=call.get("params"), for_cni=True))
     # The command declares a mere success, so its answer is not the view's.
     return {"cniconfig": {name: value for name, value in user_data_view(data, call).items() if value is not None}}

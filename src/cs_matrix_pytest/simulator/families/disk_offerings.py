@@ -20,6 +20,7 @@ from cs_matrix_pytest.simulator.families.offering_scope import (
     in_zone,
     scope_fields,
     updated_domains,
+    updated_offering,
     updated_zones,
     usable_by,
 )
@@ -248,7 +249,7 @@ def state_of(call: Call) -> str | None:
 
 @family.command("updateDiskOffering")
 def update_disk_offering(call: Call) -> Answer:
-    offering = call.one(DiskOffering, missing="Unable to find disk offering by id {}")
+    offering = updated_offering(call, DiskOffering, "Unable to find disk offering by id {}")
     state = state_of(call)
     zones = updated_zones(call, offering)
     domains = check_updater(
@@ -341,7 +342,7 @@ def owner_of_listed(call: Call) -> Any:
 
 def _fits(call: Call, row: DiskOffering) -> bool:
     zone, keyword = call.maybe(Zone, "zoneid"), call.get("keyword", "").lower()
-    if ("id" in call and call["id"] is not row) or row.name != call.get("name", row.name):
+    if ("id" in call and call["id"] is not row) or row.name.lower() != call.get("name", row.name).lower():
         return False
     if keyword not in row.name.lower() and keyword not in row.display_text.lower():
         return False

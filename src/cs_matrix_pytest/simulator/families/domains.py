@@ -26,7 +26,7 @@ from cs_matrix_pytest.simulator.families.resource_limits import (
     wants_limits,
 )
 from cs_matrix_pytest.simulator.families.users import LONGEST_ID
-from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.listing import page, tag_filter
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
 from cs_matrix_pytest.simulator.models.networks import Network, Vpc
 from cs_matrix_pytest.simulator.models.offerings import (
@@ -40,7 +40,7 @@ from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
-from cs_matrix_pytest.simulator.views import when
+from cs_matrix_pytest.simulator.views import tag_fields, when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -75,7 +75,7 @@ def domain_fields(domain: Domain, call: Call, count: Count) -> dict[str, Any]:
         "haschild": call.cloud.store.table(Domain).first(parent=domain) is not None,
         "networkdomain": domain.network_domain,
         "path": domain.path,
-        "tags": [{"key": key, "value": value} for key, value in domain.tags.items()] or None,
+        "tags": tag_fields(domain) or None,
         "secondarystoragetotal": 0.0,
     }
     if not call.command.lists:
@@ -138,7 +138,8 @@ def check_name_is_free(cloud: Cloud, name: str, parent: Domain) -> None:
 def update_domain(call: Call) -> Answer:
     domain = call.get("id")
     if not isinstance(domain, Domain) or domain not in call.cloud.store:
-        raise InvalidParameterValue("Unable to find domain with specified domain id")
+        named = {"domainId": str(getattr(domain, "number", domain))}
+        raise InvalidParameterValue("Unable to find domain with specified domain id", named=named)
     name, network_domain = call.get("name"), call.get("networkdomain")
     if domain.parent is None and name is not None:
         raise InvalidParameterValue("ROOT domain can not be edited with a new name")
@@ -149,7 +150,8 @@ def update_domain(call: Call) -> Answer:
         )
         if others:
             raise InvalidParameterValue(
-                f"Failed to update specified domain id with name '{name}' since it already exists in the system"
+                f"Failed to update specified domain id with name '{name}' since it already exists in the system",
+                named={"domainId": domain.id},
             )
     if network_domain and not is_domain_name(network_domain):
         raise InvalidParameterValue(BAD_NETWORK_DOMAIN)
@@ -167,7 +169,8 @@ def move_domain(call: Call) -> Answer:
         raise InvalidParameterValue("The domain to be moved cannot be the ROOT domain.")
     if domain is parent:
         raise InvalidParameterValue("The domain to be moved and the new parent domain cannot be the same.")
-    domain, parent = call.one(Domain, "domainid"), call.one(Domain, "parentdomainid")
+    lost = "Unable to find a domain with the specified ID [{}]."
+    domain, parent = call.one(Domain, "domainid", missing=lost), call.one(Domain, "parentdomainid", missing=lost)
     check_domain(call.account, domain)
     check_domain(call.account, parent)
     if domain.parent is parent:
@@ -294,13 +297,11 @@ def list_domain_children(call: Call) -> Answer:
 
 def shown(call: Call, listed: Callable[[Domain], bool]) -> Listing:
     """One page of the domains that pass, with their limits."""
-    keyword, tags = call.get("keyword"), call.map("tags")
+    keyword, tagged = call.get("keyword"), tag_filter(call)
     rows = [
         row
         for row in call.cloud.store.table(Domain)
-        if listed(row)
-        and (not keyword or keyword.lower() in row.name.lower())
-        and all(row.tags.get(key) == value for key, value in tags.items())
+        if listed(row) and (not keyword or keyword.lower() in row.name.lower()) and tagged(row)
     ]
     listing = page(call, rows)
     count = Tally(call.cloud.limits).count

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from cs_matrix_pytest.simulator import listing
 from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
 from cs_matrix_pytest.simulator.families.jobs import resource_type
-from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.iam import AccountType
 from cs_matrix_pytest.simulator.models.jobs import Event
 from cs_matrix_pytest.simulator.parameters import UUID
@@ -43,6 +44,22 @@ def event_view(event: Event, _call: Call) -> dict[str, Any]:
     }
 
 
+FILTERS: dict[str, Callable[[Event, Any], bool]] = {
+    "startid": lambda event, first: event is first or event.parent is first,
+    "type": lambda event, value: event.type == value,
+    "level": lambda event, value: event.level == value,
+    "state": lambda event, value: event.state == value,
+    "startdate": lambda event, moment: event.created >= moment,
+    "enddate": lambda event, moment: event.created <= moment,
+    "resource": lambda event, resource: event.resource is resource,
+    "resourcetype": lambda event, value: (event.resource_kind or "").lower() == value.lower(),
+    "archived": lambda event, value: event.archived is value,
+    "keyword": lambda event, value: any(
+        value.lower() in text.lower() for text in (event.type, event.description, event.level)
+    ),
+}
+
+
 @family.command("listEvents")
 def list_events(call: Call) -> Answer:
     resource_type(call)
@@ -50,27 +67,16 @@ def list_events(call: Call) -> Answer:
     state = (call.get("state") or "").strip() or None
     if state is not None and state not in STATES:
         raise InvalidParameterValue(f"Invalid state specified: {state}")
-    scope, first, keyword = scoping(call), call.get("startid"), call.get("keyword", "").lower()
-    rows = [
-        row
-        for row in call.cloud.store.table(Event)
-        if scope.admits(row.account)
-        and ("id" not in call or call["id"] is row)
-        and (first is None or row is first or row.parent is first)
-        and row.type == call.get("type", row.type)
-        and row.level == call.get("level", row.level)
-        and row.state == (state or row.state)
-        and ("startdate" not in call or row.created >= call["startdate"])
-        and ("enddate" not in call or row.created <= call["enddate"])
-        and (resource is None or row.resource is resource)
-        and (row.resource_kind or "").lower() == call.get("resourcetype", row.resource_kind or "").lower()
-        and ("id" in call or row.archived is call.flag("archived"))
-        and any(keyword in text.lower() for text in (row.type, row.description, row.level))
-    ]
+    archived = None if "id" in call else call.flag("archived")
+    asked = {**call.params, "state": state, "resource": resource, "archived": archived}
+    rows = listing.owned(call, Event, scoping(call))
+    for name, test in FILTERS.items():
+        if (value := asked.get(name)) is not None:
+            rows = [row for row in rows if test(row, value)]
     if "entrytime" in call and "duration" in call:
         rows = []
     # Newest second first; what happened within one second stays in its order.
-    return page(call, sorted(rows, key=lambda row: -row.created.timestamp()))
+    return listing.page(call, sorted(rows, key=lambda row: -row.created.timestamp()))
 
 
 def _resource(call: Call) -> Resource | None:

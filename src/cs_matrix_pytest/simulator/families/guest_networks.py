@@ -14,13 +14,10 @@ from cs_matrix_pytest.simulator.models.iam import Account, Domain
 from cs_matrix_pytest.simulator.models.infra import GuestVlanRange, IpRange, PhysicalNetwork, TrafficType, Zone
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
-    HealthCheckPolicy,
-    LoadBalancerRule,
     Network,
     Nic,
     PublicIp,
     Router,
-    StickinessPolicy,
 )
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
 from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer, PrivateNetwork
@@ -218,7 +215,7 @@ def shut_down(cloud: Cloud, network: Network) -> None:
         if network.vpc is not None:
             routers.unplug(cloud, router, network)
         else:
-            routers.stop(router)
+            routers.stop(cloud, router)
     if not network.offering.specify_vlan:
         network.vlan = None
     network.state, network.idle_since = "Allocated", None
@@ -237,13 +234,13 @@ def destroy(cloud: Cloud, network: Network) -> bool:
     for ip in store.table(PublicIp).where(network=network):
         if network.vpc is not None:
             for rule in public_ips.rules_of(cloud, ip):
-                remove_rule(cloud, rule)
+                public_ips.remove_rule(cloud, rule)
             ip.network, ip.static_nat, ip.vm, ip.vm_ip = None, False, None, None
         else:
             public_ips.release(cloud, ip)
     for kind in (*public_ips.RULES_ON_ADDRESS, FirewallRule, InternalLoadBalancer):
         for rule in store.table(kind).where(network=network):
-            remove_rule(cloud, rule)
+            public_ips.remove_rule(cloud, rule)
     routers.destroy_all(cloud, store.table(Router).where(lambda vm: network in vm.networks, role=routers.BALANCER))
     for range in store.table(IpRange):
         if range.network is network:
@@ -254,18 +251,6 @@ def destroy(cloud: Cloud, network: Network) -> bool:
     network.state = "Destroy"
     store.remove(network)
     return True
-
-
-def remove_rule(cloud: Cloud, rule: object) -> None:
-    """Remove a rule with the policies of a load balancer rule and the firewall rule that was opened for it."""
-    store = cloud.store
-    if isinstance(rule, LoadBalancerRule):
-        for kind in (StickinessPolicy, HealthCheckPolicy):
-            for policy in store.table(kind).where(rule=rule):
-                store.remove(policy)
-    for opened in store.table(FirewallRule).where(related=rule):
-        store.remove(opened)
-    store.remove(rule)  # type: ignore[arg-type]
 
 
 # Garbage collection

@@ -186,7 +186,8 @@ def add_host(call: Call) -> Answer:
     pod = call.one(Pod, "podid", missing="Can't find pod by id {}")
     if pod.zone is not zone:
         raise InvalidParameterValue(
-            f"Pod with specified pod {described(pod)} doesn't belong to the zone with specified zone {described(zone)}"
+            f"Pod with specified pod {described(pod)} doesn't belong to the zone with specified zone {described(zone)}",
+            named={"podId": pod.id, "dcId": zone.id},
         )
     if "clusterid" in call and "clustername" in call:
         raise InvalidParameterValue("Can't specify cluster by both id and name")
@@ -554,18 +555,36 @@ def _cluster_arch(host: Host, value: str, _call: Call) -> bool:
     return host.cluster is not None and host.cluster.arch == value
 
 
+def _power(host: Host, call: Call) -> dict[str, Any]:
+    """What is known of a host's power; nothing where its management was never configured."""
+    fields = power_fields(call.cloud, host)
+    return fields if "driver" in fields else {}
+
+
+def _has_ha_tag(host: Host, value: bool, call: Call) -> bool:
+    """By the tag of HA hosts; without one the parameter filters nothing."""
+    tag = call.cloud.configuration.text("ha.tag")
+    return not tag or (tag in host.host_tags) is value
+
+
+def _mentions(host: Host, keyword: str, call: Call) -> bool:
+    told = (host.name, host.state, host.type, call.cloud.api.acs_version)
+    return any(keyword.lower() in text.lower() for text in told)
+
+
 family.listing(
     "listHosts",
     Host,
-    keyword=("name", "state", "type"),
+    keyword=(),
     filters={
+        "keyword": _mentions,
         "virtualmachineid": lambda host, vm, _call: _could_take(host, vm),
-        "outofbandmanagementenabled": lambda host, value, call: power_fields(call.cloud, host)["enabled"] is value,
+        "outofbandmanagementenabled": lambda host, value, call: _power(host, call).get("enabled") is value,
         "outofbandmanagementpowerstate": lambda host, value, call: (
-            power_fields(call.cloud, host)["powerstate"].lower() == value.lower()
+            _power(host, call).get("powerstate", "").lower() == value.lower()
         ),
         "managementserverid": lambda host, _value, _call: host.state == "Up",
-        "hahost": lambda host, value, call: (call.cloud.configuration.text("ha.tag") in host.host_tags) is value,
+        "hahost": _has_ha_tag,
         "arch": _cluster_arch,
         "hypervisor": _of_hypervisor,
         "version": lambda _host, value, call: call.cloud.api.acs_version == value,

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.access import active_account, check_access, describe, in_project, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError, PermissionDenied
+from cs_matrix_pytest.simulator.errors import (
+    InternalError,
+    InvalidParameterValue,
+    ParameterError,
+    PermissionDenied,
+    ResourceUnavailable,
+)
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
-from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.listing import page, tag_filter
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Project
 from cs_matrix_pytest.simulator.models.images import ImageCopy, Iso, OsCategory, OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, StoragePool, Zone
@@ -55,6 +61,53 @@ def describe_image(image: Template) -> str:
         f'Template {{"format":"{image.format}","id":{image.number},"name":"{image.name}",'
         f'"uniqueName":"{image.number}-{image.account.number}-{image.name}","uuid":"{image.id}"}}'
     )
+
+
+HYPERVISORS = (
+    "XenServer",
+    "KVM",
+    "VMware",
+    "Hyperv",
+    "VirtualBox",
+    "Parralels",
+    "BareMetal",
+    "Simulator",
+    "Ovm",
+    "Ovm3",
+    "LXC",
+    "Custom",
+    "External",
+    "Any",
+)
+"""What an image can be of (Hypervisor.HypervisorType)."""
+
+ARCHITECTURES = ("i686", "x86_64", "aarch64", "s390x")
+"""What an image can be made for (CPU.CPUArch)."""
+
+
+@family.before(
+    "createTemplate",
+    "getUploadParamsForTemplate",
+    "listClusters",
+    "listClustersMetrics",
+    "listHosts",
+    "listHostsMetrics",
+    "listIsos",
+    "listOsCategories",
+    "listRouters",
+    "listSystemVms",
+    "listTemplates",
+    "listVirtualMachines",
+    "listVirtualMachinesMetrics",
+    "registerIso",
+    "registerTemplate",
+    "updateIso",
+    "updateTemplate",
+)
+def check_architecture(call: Call) -> None:
+    arch = call.get("arch", "").strip()
+    if arch and arch not in ARCHITECTURES:
+        raise ParameterError(f"Unsupported arch type: {arch}")
 
 
 @family.access_check(Template)
@@ -268,7 +321,7 @@ def _visible(call: Call, kind: type[Template], filter_name: str) -> list[Any]:
     caller, cloud, wanted = call.account, call.cloud, call.get("id")
     if wanted is not None:
         _check_wanted(call, kind, wanted)
-        return [row for row in cloud.store.table(kind) if row is wanted]
+        return [row for row in _kept(call, kind) if row is wanted]
     as_listed = replace(
         call,
         params={**call.params, "listall": filter_name == "all", "isrecursive": call.flag("isrecursive")},
@@ -277,7 +330,7 @@ def _visible(call: Call, kind: type[Template], filter_name: str) -> list[Any]:
     permitted = scope.accounts
     rows = [
         row
-        for row in cloud.store.table(kind)
+        for row in _kept(call, kind)
         if scope.projects is None or (row.account.type == AccountType.PROJECT) is scope.projects
     ]
     if "ids" in call:
@@ -309,6 +362,12 @@ def _visible(call: Call, kind: type[Template], filter_name: str) -> list[Any]:
     return rows
 
 
+def _kept(call: Call, kind: type[Template]) -> list[Template]:
+    """The images that there are, and were where the request asks for them."""
+    table = call.cloud.store.table(kind)
+    return [*table, *(table.removed() if call.flag("showremoved") else ())]
+
+
 def _check_wanted(call: Call, kind: type[Template], wanted: Any) -> None:
     if not isinstance(wanted, Template):
         raise InvalidParameterValue("Please specify a valid template ID.")
@@ -323,21 +382,20 @@ def _check_wanted(call: Call, kind: type[Template], wanted: Any) -> None:
 
 
 def _fits(call: Call, row: Template, filter_name: str) -> bool:
-    keyword, category, wanted = (
-        call.get("keyword", "").lower(),
-        call.maybe(OsCategory, "oscategoryid"),
-        call.map("tags"),
-    )
+    keyword, category = call.get("keyword", "").lower(), call.maybe(OsCategory, "oscategoryid")
     if not row.is_iso and row.hypervisor not in _hypervisors(call.cloud):
         return False
+    # One that nobody knows is taken for none.
+    wanted = call.get("hypervisor", "").lower()
+    wanted = wanted if wanted in {name.lower() for name in HYPERVISORS} else ""
     if filter_name in ("selfexecutable", "featured") and row.template_type == "SYSTEM":
         return False
     pool = call.maybe(StoragePool, "storageid")
     return (
-        (not wanted or any(row.tags.get(key) == value for key, value in wanted.items()))
+        tag_filter(call)(row)
         and (keyword in row.name.lower() or keyword in row.display_text.lower())
         and row.name.lower() == call.get("name", row.name).lower()
-        and (row.is_iso or row.hypervisor.lower() == call.get("hypervisor", row.hypervisor).lower())
+        and wanted in ("", row.hypervisor.lower())
         and row.bootable == call.get("bootable", row.bootable)
         and row.arch == call.get("arch", row.arch)
         and row.template_type == call.get("templatetype", row.template_type).upper()
@@ -452,8 +510,18 @@ def add_copies(call: Call, image: Template) -> None:
     if not (image.ready_in(source) if source is not None else image.is_ready):
         raise InvalidParameterValue(f"There is no Template {describe_image(image)} ready on image store.")
     new = [zone for zone in targets if image.copy_in(zone) is None]
+    for zone in new:
+        check_image_store(call.cloud, zone)
     call.cloud.limits.check(image.account, "secondary_storage", image.size * len(new))
     image.copies += copies_in(call, new)
+
+
+def check_image_store(cloud: Cloud, zone: Zone) -> None:
+    """Raise ResourceUnavailable where a zone has nowhere to keep a copy."""
+    if not any(store.zone in (zone, None) for store in cloud.store.table(ImageStore)):
+        raise ResourceUnavailable(
+            f"Resource [DataCenter:{zone.number}] is unreachable: Destination zone is not ready, no image store associated"
+        )
 
 
 def remove_copies(call: Call, image: Template) -> None:
@@ -491,8 +559,7 @@ def extracted(call: Call, image: Template, what: str) -> dict[str, Any]:
         {
             "id": image.id,
             "name": image.name,
-            "accountid": call.account.id,
-            "created": when(call.cloud.clock.datetime()),
+            "accountid": image.account.id,
             "state": "DOWNLOAD_URL_CREATED",
             "extractMode": call["mode"],
             "url": f"http://{call.caller.remote}/userdata/{image.id}.{image.format.lower()}",
@@ -500,6 +567,14 @@ def extracted(call: Call, image: Template, what: str) -> dict[str, Any]:
             "zonename": zone.name if zone else None,
         },
     )
+
+
+def check_known(call: Call) -> None:
+    """Raise InvalidParameterValue, which tells its number, where the image to be updated is gone."""
+    image = call["id"]
+    if not isinstance(image, Template) or image not in call.cloud.store:
+        number = str(getattr(image, "number", image))
+        raise InvalidParameterValue("Unable to find Template/ISO with specified id", named={"templateId": number})
 
 
 def update_image(call: Call, image: Template) -> None:
@@ -563,7 +638,9 @@ def update_permissions(call: Call, image: Template, what: str) -> None:
         named.append((project.account.name, project.account))
     if call.flag("ispublic") and not is_admin and not may_be_public(call, owner):
         raise InvalidParameterValue(f"Only private {what}s can be created.")
-    if named and (operation or "").lower() not in ("add", "remove", "reset"):
+    # An empty list names nobody, but is given.
+    given = "accounts" in call or "projectids" in call
+    if given and (operation or "").lower() not in ("add", "remove", "reset"):
         raise InvalidParameterValue(
             "Invalid operation on Accounts, the operation must be either 'add' or 'remove' in order to modify launch "
             f"permissions.  Given operation is: '{operation or 'null'}'"
@@ -573,7 +650,7 @@ def update_permissions(call: Call, image: Template, what: str) -> None:
             f"Unable to grant permission to Account {caller.name} as it is neither admin nor owner or the Template"
         )
     operation = (operation or "").lower()
-    if operation in ("add", "remove") and not named:
+    if operation in ("add", "remove") and not given:
         raise InvalidParameterValue(f"Operation {operation} requires Accounts or projectIds to be passed in")
     if operation == "add":
         for name, account in named:

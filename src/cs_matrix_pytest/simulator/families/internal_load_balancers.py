@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access
+from cs_matrix_pytest.simulator.access import check_access, check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InsufficientCapacity, InvalidParameterValue
 from cs_matrix_pytest.simulator.families import guest_networks, nics, public_ips, routers
@@ -18,6 +18,7 @@ from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def internal_load_balancer_view(balancer: InternalLoadBalancer, call: Call) -> d
             {"sourceport": balancer.source_port, "instanceport": balancer.instance_port, "state": balancer.state}
         ],
         "loadbalancerinstance": [
-            {"id": vm.id, "name": vm.instance_name, "state": vm.state, "ipaddress": address}
+            {"id": vm.id, "name": vm.instance_name, "ipaddress": address}
             for vm, address in balancer.members
             if isinstance(vm, UserVm)
         ],
@@ -52,10 +53,11 @@ def internal_load_balancer_view(balancer: InternalLoadBalancer, call: Call) -> d
 
 @family.command("createLoadBalancer")
 def create_load_balancer(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, network, source = call.cloud, call.one(Network, "networkid"), call.one(Network, "sourceipaddressnetworkid")
+    cloud, network = call.cloud, call.one(Network, "networkid", missing="Invalid network ID specified")
+    check_owner(call.account, network.account)
+    check_scheme(call["scheme"])
     check_access(cloud, call.account, network, "OperateEntry")
-    if call["scheme"].lower() != "internal":
-        raise InvalidParameterValue("Invalid value for scheme. Supported value is internal")
+    source = call.one(Network, "sourceipaddressnetworkid", missing="Can't find source ip network by id")
     check_rule(call, network)
     balancer = cloud.store.add(
         InternalLoadBalancer(
@@ -80,10 +82,17 @@ def create_load_balancer(call: Call) -> Generator[Resource, None, Answer]:
     return balancer
 
 
+def check_scheme(scheme: str) -> None:
+    if scheme.lower() != "internal":
+        raise InvalidParameterValue("Invalid value for scheme. Supported value is internal")
+
+
 def check_rule(call: Call, network: Network) -> None:
     """Raise InvalidParameterValue where a network cannot balance so (validateLbRule)."""
     if not network.supports("Lb"):
-        raise InvalidParameterValue("LB service is not supported in specified network id")
+        raise InvalidParameterValue(
+            "LB service is not supported in specified network id", named={"networkId": network.id}
+        )
     if not network.offering.internal_lb:
         raise InvalidParameterValue(
             "Scheme Internal is not supported by the network offering "
@@ -92,7 +101,7 @@ def check_rule(call: Call, network: Network) -> None:
     for name, called in (("instanceport", "instance"), ("sourceport", "source")):
         if not 0 <= call[name] <= MAX_PORT:
             raise InvalidParameterValue(f"Invalid value for {called} port: {call[name]}")
-    if call["algorithm"] not in ALGORITHMS:
+    if call["algorithm"].lower() not in ALGORITHMS:
         raise InvalidParameterValue(f"Invalid algorithm: {call['algorithm']}")
 
 
@@ -106,7 +115,7 @@ def source_nic(cloud: Cloud, network: Network, requested: str | None) -> Nic:
     try:
         return nics.allocate(cloud, network, requested)
     except InsufficientCapacity:
-        raise InsufficientCapacity(f"Unable to acquire IP address for network {nics.describe(network)}") from None
+        raise ApiError(f"Unable to acquire IP address for network {nics.describe(network)}", code=533) from None
 
 
 def check_conflicts(cloud: Cloud, new: InternalLoadBalancer) -> None:
@@ -114,9 +123,15 @@ def check_conflicts(cloud: Cloud, new: InternalLoadBalancer) -> None:
     for other in cloud.store.table(InternalLoadBalancer).where(nic=new.nic, source_port=new.source_port):
         if other is not new:
             raise RuleConflictError(
-                f"The range specified, {new.source_port}-{new.source_port}, conflicts with rule {other.number} which has "
+                f"The range specified, {new.source_port}-{new.source_port}, conflicts with rule {described(other)} which has "
                 f"{other.source_port}-{other.source_port}"
             )
+
+
+def described(balancer: InternalLoadBalancer) -> str:
+    """A balancer as error texts name it."""
+    fields = {"id": balancer.number, "uuid": balancer.id, "name": balancer.name, "state": balancer.state}
+    return f"ApplicationLoadBalancerRule {fields_text(**fields, purpose='LoadBalancing')}"
 
 
 def remove(cloud: Cloud, balancer: InternalLoadBalancer) -> None:
@@ -168,10 +183,13 @@ def apply(cloud: Cloud, balancer: InternalLoadBalancer) -> None:
             routers.start(cloud, vm)
 
 
+@family.before("startInternalLoadBalancerVM", "stopInternalLoadBalancerVM")
 def operated(call: Call) -> Router:
-    vm = call.params["id"]
-    if not isinstance(vm, Router) or vm not in call.cloud.store or vm.role != routers.BALANCER:
-        raise InvalidParameterValue("Can't find Internal LB Instance by ID")
+    """The VM that a command is about, if the caller may operate it."""
+    lost = "Unable to find Internal LB Instance by ID"
+    vm = call.one(Router, missing=lost)
+    if vm.role != routers.BALANCER:
+        raise InvalidParameterValue(lost)
     check_access(call.cloud, call.account, vm)
     return vm
 
@@ -179,39 +197,42 @@ def operated(call: Call) -> Router:
 @family.command("startInternalLoadBalancerVM")
 def start_vm(call: Call) -> Answer:
     vm = operated(call)
-    if vm.state != "Running":
-        routers.start(call.cloud, vm)
+    routers.start_again(call.cloud, vm)
     return vm
 
 
 @family.command("stopInternalLoadBalancerVM")
 def stop_vm(call: Call) -> Answer:
     vm = operated(call)
-    routers.stop(vm)
+    routers.stop(call.cloud, vm)
     return vm
 
 
-family.must_name("startInternalLoadBalancerVM", "id", Router, "Unable to find Internal LB Instance by ID")
-family.must_name("stopInternalLoadBalancerVM", "id", Router, "Unable to find Internal LB Instance by ID")
 family.listing(
     "listInternalLoadBalancerVMs",
     Router,
     scope=Scope.OWNER,
     newest_first=True,
+    keyword=routers.KEYWORD,
     rows=lambda call: call.cloud.store.table(Router).where(role=routers.BALANCER),
     filters=routers.FILTERS,
 )
+
+
+@family.before("listLoadBalancers")
+def check_listed_scheme(call: Call) -> None:
+    if "scheme" in call:
+        check_scheme(call["scheme"])
 
 
 family.listing(
     "listLoadBalancers",
     InternalLoadBalancer,
     scope=Scope.OWNER,
-    newest_first=True,
+    keyword=("name", "description"),
     filters={
-        "scheme": lambda balancer, scheme, call: scheme.lower() == "internal",
+        "scheme": lambda balancer, scheme, call: True,
         "sourceipaddress": lambda balancer, address, call: balancer.source_ip == address,
         "sourceipaddressnetworkid": lambda balancer, network, call: balancer.source_network is network,
-        "fordisplay": lambda balancer, wanted, call: balancer.display is wanted,
     },
 )

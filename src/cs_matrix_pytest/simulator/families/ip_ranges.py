@@ -23,7 +23,7 @@ from cs_matrix_pytest.simulator.models.infra import (
 )
 from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
-from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, Filter, Success
 from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.views import owner_fields
 
@@ -510,25 +510,45 @@ def release_public_ip_range(call: Call) -> Answer:
     return Success()
 
 
-def _whose(row: IpRange, value: Any, _call: Call) -> bool:
-    return row.account is not None and row.account.name == value
+def _listed_ranges(call: Call) -> list[IpRange]:
+    """The ranges of the account or project that a request names, those of the domain itself (searchForVlans)."""
+    name, domain = call.get("account"), call.maybe(Domain, "domainid", missing="Unable to find domain with id {}")
+    owner: Account | None = None
+    if name is not None and domain is not None:
+        if "projectid" in call:
+            raise InvalidParameterValue("Account and projectId can't be specified together")
+        owner = active_account(call.cloud, name, domain)
+        if owner is None:
+            text = f"Unable to find account {name} in specified domain"
+            raise InvalidParameterValue(text, named={"domainId": domain.id})
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    owner = project.account if project else owner
+    return call.cloud.store.table(IpRange).where(
+        lambda row: (
+            (owner is None or row.account is owner)
+            and (domain is None or (row.domain is domain and row.account is None))
+        )
+    )
 
 
-def _domain(row: IpRange, value: Any, _call: Call) -> bool:
-    domain = row.account.domain if row.account else row.domain
-    return domain is value
+def _unless_keyword(test: Filter) -> Filter:
+    # A keyword is all that counts where there is one.
+    return lambda row, value, call: "keyword" in call or test(row, value, call)
 
 
 family.listing(
     "listVlanIpRanges",
     IpRange,
+    rows=_listed_ranges,
     keyword=("vlan", "start_ip", "end_ip"),
     filters={
-        "vlan": lambda row, value, _call: row.vlan in (value, vlan_uri(value)),
-        "account": _whose,
-        "domainid": _domain,
-        "projectid": lambda row, project, _call: getattr(project, "account", None) is row.account,
-        "networkid": lambda row, network, _call: row.network is network,
+        "id": _unless_keyword(lambda row, value, _call: row is value),
+        "vlan": _unless_keyword(lambda row, value, _call: row.vlan.lower() == value.lower()),
+        "zoneid": _unless_keyword(lambda row, zone, _call: row.zone is zone),
+        "podid": _unless_keyword(lambda row, pod, _call: row.pod is pod),
+        "networkid": _unless_keyword(lambda row, network, _call: row.network is network),
+        "physicalnetworkid": _unless_keyword(lambda row, network, _call: row.physical_network is network),
+        "forvirtualnetwork": _unless_keyword(lambda row, value, _call: row.for_virtual_network is value),
     },
 )
 

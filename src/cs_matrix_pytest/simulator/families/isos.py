@@ -11,6 +11,7 @@ from cs_matrix_pytest.simulator.errors import InvalidParameterValue
 from cs_matrix_pytest.simulator.families.images import (
     DOWNLOADED_SIZE,
     add_copies,
+    check_known,
     check_new_image,
     copies_in,
     extracted,
@@ -137,6 +138,7 @@ def _iso(call: Call, refusal: str = "Please specify a valid ISO.", missing: str 
 
 @family.command("updateIso")
 def update_iso(call: Call) -> Answer:
+    check_known(call)
     iso = _iso(call)
     update_image(call, iso)
     return {"iso": shown(call, updated_fields(iso, call))}

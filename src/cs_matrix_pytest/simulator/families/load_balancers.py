@@ -17,7 +17,7 @@ from cs_matrix_pytest.simulator.errors import (
     ParameterError,
     PermissionDenied,
 )
-from cs_matrix_pytest.simulator.families import firewall, guest_networks, public_ips, routers, rule_conflicts
+from cs_matrix_pytest.simulator.families import firewall, public_ips, routers, rule_conflicts
 from cs_matrix_pytest.simulator.families.network_capabilities import STICKINESS_METHODS, of_offering
 from cs_matrix_pytest.simulator.families.port_forwarding import GONE, opens_firewall
 from cs_matrix_pytest.simulator.families.routers import ROUTER_PROVIDERS as BALANCING_ROUTERS
@@ -213,7 +213,7 @@ def checked_cidrs(call: Call) -> list[str]:
 
 def remove(call: Call, rule: LoadBalancerRule) -> None:
     """Remove a rule with its policies and the firewall rule that it opened."""
-    guest_networks.remove_rule(call.cloud, rule)
+    public_ips.remove_rule(call.cloud, rule)
     rule_conflicts.unbind_from_tier(call.cloud, rule.ip)
 
 

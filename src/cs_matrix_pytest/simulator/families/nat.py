@@ -99,6 +99,16 @@ def check_ready(call: Call, ip: PublicIp, vm: UserVm, address: str) -> None:
         )
 
 
+@family.before("disableStaticNat")
+def check_address(call: Call) -> None:
+    if not isinstance(call.params["ipaddressid"], PublicIp):
+        # The server asks nobody for the owner's id.
+        raise ApiError(
+            'Cannot invoke "com.cloud.network.IpAddress.getAccountId()" because the return value of '
+            '"com.cloud.utils.db.EntityManager.findById(java.lang.Class, java.io.Serializable)" is null'
+        )
+
+
 @family.command("disableStaticNat")
 def disable_static_nat(call: Call) -> Answer:
     ip, cloud = named_ip(call), call.cloud

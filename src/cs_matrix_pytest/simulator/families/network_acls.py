@@ -37,8 +37,11 @@ DEFAULTS = {
 """The lists of a fresh install, in the order of their numbers: description, and what they do with every packet."""
 EVERYWHERE = ["0.0.0.0/0", "::/0"]
 PROTOCOLS = "tcp,udp,icmp,all"
+TRAFFIC_TYPES = {"ingress": "Ingress", "egress": "Egress"}
 MAX_PORT = 65535
 MAX_ICMP_TYPE, MAX_ICMP_CODE = 255, 16
+ANY_ICMP = -1
+"""The type and code of ICMP rules that name none."""
 
 
 @family.on_fresh_install
@@ -88,19 +91,19 @@ def check_rule(cloud: Cloud, account: Any, rule: AclRule, access: str | None) ->
 
 
 @family.view(AclList)
-def acl_list_view(acl: AclList, _call: Call) -> dict[str, Any]:
+def acl_list_view(acl: AclList, call: Call) -> dict[str, Any]:
     return {
         "id": acl.id,
         "name": acl.name,
         "description": acl.description,
         "vpcid": acl.vpc.id if acl.vpc else None,
         "vpcname": acl.vpc.name if acl.vpc else None,
-        "fordisplay": acl.display,
+        "fordisplay": acl.display if call.is_root_admin else None,
     }
 
 
 @family.view(AclRule)
-def acl_rule_view(rule: AclRule, _call: Call) -> dict[str, Any]:
+def acl_rule_view(rule: AclRule, call: Call) -> dict[str, Any]:
     return {
         "id": rule.id,
         "protocol": rule.protocol,
@@ -116,7 +119,7 @@ def acl_rule_view(rule: AclRule, _call: Call) -> dict[str, Any]:
         "aclname": rule.acl.name,
         "number": rule.position,
         "action": rule.action,
-        "fordisplay": rule.display,
+        "fordisplay": rule.display if call.is_root_admin else None,
         "reason": rule.reason,
     }
 
@@ -126,7 +129,7 @@ def acl_rule_view(rule: AclRule, _call: Call) -> dict[str, Any]:
 
 @family.command("createNetworkACLList")
 def create_list(call: Call) -> Generator[Resource, None, Answer]:
-    cloud, vpc = call.cloud, call.maybe(Vpc, "vpcid")
+    cloud, vpc = call.cloud, call.maybe(Vpc, "vpcid", missing="Invalid VPC ID [{}] provided.")
     if vpc is not None:
         check_access(cloud, call.account, vpc)
     elif not call.is_root_admin:
@@ -158,7 +161,8 @@ def update_list(call: Call) -> Answer:
     acl.description = call.get("description") or acl.description
     acl.display = call.flag("fordisplay", acl.display)
     public_ips.rename(call, acl)
-    return Success()
+    # The command declares no more than success as its answer, which is the list.
+    return {"networkacllist": {name: value for name, value in acl_list_view(acl, call).items() if value is not None}}
 
 
 @family.command("deleteNetworkACLList")
@@ -217,7 +221,6 @@ family.listing(
     filters={
         "vpcid": lambda acl, vpc, call: True,
         "networkid": lambda acl, network, call: getattr(network, "acl_list", None) is acl,
-        "fordisplay": lambda acl, wanted, call: acl.display is wanted,
     },
 )
 
@@ -227,7 +230,7 @@ def replace_list(call: Call) -> Answer:
     if ("networkid" in call) == ("gatewayid" in call):
         when = "passed" if "networkid" in call else "null"
         raise InternalError(f"Network ID and private gateway can't be {when} at the same time", cs_code=9999)
-    gateway = call.maybe(PrivateGateway, "gatewayid")
+    gateway = call.maybe(PrivateGateway, "gatewayid", missing="Unable to find specified private gateway")
     if gateway is not None:
         replace_on_gateway(call, gateway)
         return Success()
@@ -292,7 +295,7 @@ def list_for_rule(call: Call) -> AclList:
     if "aclid" in call:
         acl = named_list(call, "aclid", "Unable to find specified ACL.")
     else:
-        network = call.maybe(Network, "networkid")
+        network = named_network(call, "getVpcId")
         if network is None:
             raise InvalidParameterValue("Cannot create Network ACL Item. ACL Id or network Id is required")
         acl = list_of_network(call, network)
@@ -300,6 +303,14 @@ def list_for_rule(call: Call) -> AclList:
     if acl.vpc is None and not call.is_root_admin:
         raise PermissionDenied("Only Root Admins can create rules for a global ACL.")
     return acl
+
+
+def named_network(call: Call, method: str) -> Network | None:
+    """The network that a request names, if it does; ``method`` is what the server asks even a removed one for."""
+    network = call.params.get("networkid")
+    if network is None or (isinstance(network, Network) and network in call.cloud.store):
+        return network
+    raise InternalError(f'Cannot invoke "com.cloud.network.Network.{method}()" because "network" is null', cs_code=9999)
 
 
 def list_of_network(call: Call, network: Network) -> AclList:
@@ -332,18 +343,19 @@ def asked_for(call: Call, acl: AclList) -> AclRule:
         check_position_free(cloud, acl, position)
     else:
         position = max((rule.position for rule in rules_of(cloud, acl)), default=0) + 1
-    start = call.get("startport")
+    start, protocol = call.get("startport"), protocol_of(call["protocol"])
+    any_icmp = ANY_ICMP if protocol.lower() == "icmp" else None
     rule = AclRule(
         acl=acl,
         position=position,
-        protocol=protocol_of(call["protocol"]),
-        cidr_list=call.get("cidrlist") or list(EVERYWHERE),
+        protocol=protocol,
+        cidr_list=call.get("cidrlist", list(EVERYWHERE)),
         action=action_of(call.get("action")),
         traffic_type=traffic_type_of(call.get("traffictype")),
         start_port=start,
         end_port=call.get("endport", start),
-        icmp_type=call.get("icmptype"),
-        icmp_code=call.get("icmpcode"),
+        icmp_type=call.get("icmptype", any_icmp),
+        icmp_code=call.get("icmpcode", any_icmp),
         reason=call.get("reason"),
         display=call.flag("fordisplay", True),
         state="Add",
@@ -370,7 +382,7 @@ def action_of(text: str | None) -> str:
 
 
 def traffic_type_of(text: str | None) -> str:
-    found = {"ingress": "Ingress", "egress": "Egress"}.get((text or "ingress").lower())
+    found = TRAFFIC_TYPES.get("ingress" if text is None else text.lower())
     if found is None:
         raise InvalidParameterValue(f"Invalid traffic type {text}")
     return found
@@ -420,22 +432,34 @@ def check_protocol(rule: AclRule) -> None:
 @family.command("importNetworkACL")
 def import_rules(call: Call) -> Answer:
     """Rules from a map; those that are wrong are left out, unless all are."""
-    acl = named_list(call, "aclid", "Unable to find specified ACL.")
+    acl = call.one(AclList, "aclid", missing="Unable to find Network ACL with provided ACL ID", error=ParameterError)
     made = []
-    for entry in call.entries("rules"):
-        given = {name.lower(): value for name, value in entry.items() if value}
+    for given in call.entries("rules"):
+        # The server cannot read its own default for the type of traffic.
+        if not given.get("protocol", "").strip() or "traffictype" not in given:
+            continue
         try:
-            if not given.get("protocol", "").strip():
-                raise InvalidParameterValue("Protocol is required")
             check_changeable(call, acl)
             made.append(call.cloud.store.add(asked_for(imported(call, given), acl)))
         except (ApiError, ValueError):
             continue
-    if not made and call.entries("rules"):
+    if not made:
         raise InternalError("Failed to import any ACL rules.")
+    shown = [imported_view(rule, call) for rule in made]
     for rule in made:
         rule.state = "Active"
-    return {"networkacl": [call.cloud.view(rule, call) for rule in made]}
+    # A list has no name as a job's result.
+    return {"null": {"responses": shown}}
+
+
+def imported_view(rule: AclRule, call: Call) -> dict[str, Any]:
+    """An imported rule as the job's result shows it: before it is applied, and its numbers as the server's JSON reader
+    reads numbers of a type that it does not know."""
+    shown = acl_rule_view(rule, call) | {"fordisplay": rule.display}
+    for name in ("number", "icmptype", "icmpcode"):
+        if shown[name] is not None:
+            shown[name] = float(shown[name])
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def imported(call: Call, given: Mapping[str, str]) -> Call:
@@ -472,22 +496,24 @@ def changed(call: Call, rule: AclRule) -> dict[str, Any]:
     """The attributes of a rule after an update: those not named stay, unless the upgrade is to be whole."""
     if "number" in call:
         check_position_free(call.cloud, rule.acl, call["number"], but=rule)
-    partial, start = call.flag("partialupgrade", True), call.get("startport")
+    partial = call.flag("partialupgrade", True)
     asked: dict[str, Any] = {
-        "protocol": protocol_of(call["protocol"]) if call.get("protocol") else None,
-        "cidr_list": call.get("cidrlist"),
-        "start_port": start,
-        "end_port": call.get("endport", start),
+        "protocol": call.get("protocol", "").strip() or None,
+        "cidr_list": call.get("cidrlist") or None,
+        "start_port": call.get("startport"),
+        "end_port": call.get("endport"),
         "icmp_type": call.get("icmptype"),
         "icmp_code": call.get("icmpcode"),
-        "action": action_of(call["action"]) if call.get("action") else None,
-        "traffic_type": traffic_type_of(call["traffictype"]) if call.get("traffictype") else None,
+        "action": action_of(call.get("action")) if call.get("action") or not partial else None,
+        "traffic_type": TRAFFIC_TYPES.get(call.get("traffictype", "").lower()),
         "reason": call.get("reason") or None,
     }
-    kept = ("protocol", "cidr_list", "action", "traffic_type") if not partial else tuple(asked)
+    kept = tuple(asked) if partial else ("protocol", "cidr_list", "traffic_type")
     changes = {name: getattr(rule, name) if value is None and name in kept else value for name, value in asked.items()}
-    if not partial and changes["protocol"].lower() == "icmp":
-        changes |= {name: -1 for name in ("icmp_type", "icmp_code") if changes[name] is None}
+    if not partial:
+        is_icmp = changes["protocol"].lower() == "icmp"
+        for name in ("icmp_type", "icmp_code"):
+            changes[name] = (ANY_ICMP if changes[name] is None else changes[name]) if is_icmp else None
     return {**changes, "position": call.get("number", rule.position), "display": call.flag("fordisplay", True)}
 
 
@@ -585,7 +611,7 @@ def shift_to(rule: AclRule, position: int, later: Iterable[AclRule]) -> None:
 def visible_rules(call: Call) -> list[AclRule]:
     """The rules that a request may see: of one list or network, or of the VPCs in its scope."""
     cloud, rows = call.cloud, call.cloud.store.table(AclRule)
-    network, acl = call.maybe(Network, "networkid"), call.maybe(AclList, "aclid")
+    network, acl = named_network(call, "getNetworkACLId"), call.maybe(AclList, "aclid")
     if network is not None:
         check_access(cloud, call.account, network)
         acl = network.acl_list

@@ -88,12 +88,11 @@ def create(call: Call) -> Answer:
     vlan = plan.vlan
     if plan.has_range and vlan is None and plan.shared and not plan.offering.specify_vlan:
         vlan = shared_vlan(call, plan)
-    vpc = call.maybe(Vpc, "vpcid")
-    if vpc is not None:
+    if "vpcid" in call:
         from cs_matrix_pytest.simulator.families import vpcs
 
-        acl = named_acl(call)
-        vpcs.check_tier(call, vpc, acl, plan.offering, plan.zone, plan.owner, plan.cidr, plan.gateway)
+        acl = named_acl(call) if plan.offering.for_vpc else None
+        vpc = vpcs.check_tier(call, acl, plan.offering, plan.zone, plan.owner, plan.cidr, plan.gateway)
         return commit(call, plan, vlan, vpc, acl)
     if plan.offering.for_vpc:
         raise InvalidParameterValue("Network offering can be used for VPC networks only")

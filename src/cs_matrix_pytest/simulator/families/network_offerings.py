@@ -26,6 +26,7 @@ from cs_matrix_pytest.simulator.families.offering_scope import (
     in_zone,
     scope_fields,
     updated_domains,
+    updated_offering,
     updated_zones,
 )
 from cs_matrix_pytest.simulator.families.service_offerings import system_offering
@@ -320,7 +321,7 @@ def router_offering_of(call: Call) -> ServiceOffering | None:
         raise InvalidParameterValue(f"The specified service offering [{describe(offering)}] is inactive.")
     if offering is not None and offering.system_vm_type != "domainrouter":
         raise InvalidParameterValue(
-            f"The specified service offering [{describe(offering)}] is of type [{offering.system_vm_type}]. "
+            f"The specified service offering [{describe(offering)}] is of type [{offering.system_vm_type or 'null'}]. "
             "Virtual routers can only be created with service offering of type [domainrouter]."
         )
     return offering
@@ -610,7 +611,7 @@ def _check_for_vpc(guest_type: str, services: Services, capabilities: Mapping[st
 
 @family.command("updateNetworkOffering")
 def update_network_offering(call: Call) -> Answer:
-    offering = call.one(NetworkOffering, missing="unable to find network offering {}")
+    offering = updated_offering(call, NetworkOffering, "unable to find network offering {}")
     if offering.is_system:
         raise InvalidParameterValue("Can't update system network offerings")
     domains, zones = updated_domains(call, offering), updated_zones(call, offering)

@@ -207,7 +207,7 @@ def provider_enabled(cloud: Cloud, network: PhysicalNetwork, name: str) -> bool:
     return cloud.store.table(ServiceProvider).first(physical_network=network, name=name, state="Enabled") is not None
 
 
-family.listing("listNetworkServiceProviders", ServiceProvider, newest_first=True)
+family.listing("listNetworkServiceProviders", ServiceProvider, keyword=(), newest_first=True)
 
 
 @family.view(ProviderElement)

@@ -157,14 +157,21 @@ def chosen_providers(call: Call) -> dict[str, list[str]]:
     return chosen
 
 
+def chosen_capability(entry: Mapping[str, str]) -> tuple[str, str]:
+    """The capability of one entry of ``servicecapabilitylist``, by its proper name, and its value."""
+    name, value = entry.get("capabilitytype"), entry.get("capabilityvalue")
+    capability = _CAPABILITIES.get((name or "").lower())
+    if capability is None or value is None:
+        shown = ["null" if text is None else text for text in (name, value)]
+        raise InvalidParameterValue(f"Invalid capability:{shown[0]} capability value:{shown[1]}")
+    return capability, value
+
+
 def chosen_capabilities(call: Call) -> dict[str, dict[str, str]]:
     """``servicecapabilitylist`` as values by capability by service, all by their proper names."""
     chosen: dict[str, dict[str, str]] = {}
     for entry in call.entries("servicecapabilitylist"):
-        name, value = entry.get("capabilitytype"), entry.get("capabilityvalue")
-        capability = _CAPABILITIES.get((name or "").lower())
-        if capability is None or value is None:
-            raise InvalidParameterValue(f"Invalid capability:{name} capability value:{value}")
+        capability, value = chosen_capability(entry)
         service = service_named(entry.get("service", "")) or entry.get("service", "")
         chosen.setdefault(service, {})[capability] = value
     return chosen

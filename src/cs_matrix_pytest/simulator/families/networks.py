@@ -16,7 +16,7 @@ from cs_matrix_pytest.simulator.access import (
     in_project,
 )
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import guest_networks, nics, public_ips, routers
 from cs_matrix_pytest.simulator.families.addresses import (
     bounds,
@@ -33,7 +33,7 @@ from cs_matrix_pytest.simulator.families.network_creation import check_associate
 from cs_matrix_pytest.simulator.families.nics import allocate as allocate_nic
 from cs_matrix_pytest.simulator.families.nics import describe as describe_network
 from cs_matrix_pytest.simulator.families.nics import release as release_nic
-from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.listing import page, tag_filter
 from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Project
 from cs_matrix_pytest.simulator.models.infra import SystemNetwork
 from cs_matrix_pytest.simulator.models.networks import (
@@ -91,7 +91,8 @@ def check_use(cloud: Cloud, account: Account, network: Network) -> None:
         return
     owner = network.account
     if account.type != AccountType.PROJECT and owner.type == AccountType.PROJECT:
-        allowed = in_project(account, owner.project)
+        # Not even an admin may where he is no member.
+        allowed = owner.project is not None and any(member.account is account for member in owner.project.members)
     else:
         allowed = owner is account or account in network.permitted
     if not allowed:
@@ -338,7 +339,6 @@ def _path_test(root: Domain, recursive: bool) -> Callable[[Domain], bool]:
 
 def passes(call: Call, row: Network) -> bool:
     """True where a network passes the filters of listNetworks."""
-    tags = call.map("tags")
     tests: dict[str, Callable[[Any], bool]] = {
         "id": lambda value: row is value,
         "name": lambda value: row.name.lower() == value.lower(),
@@ -359,9 +359,11 @@ def passes(call: Call, row: Network) -> bool:
         "supportedservices": lambda value: row.supports(*value),
         "canusefordeploy": lambda value: nics.has_room(call.cloud, row) is value,
     }
-    if any(row.tags.get(key) != value for key, value in tags.items()):
+    if not tag_filter(call)(row):
         return False
-    return all(tests[name](value) for name, value in call.params.items() if name in tests and value is not None)
+    # Who does not ask for them is shown no hidden networks, an admin neither.
+    given = {"displaynetwork": True, **call.params}
+    return all(tests[name](value) for name, value in given.items() if name in tests and value is not None)
 
 
 # Changes
@@ -407,7 +409,10 @@ def restart_network(call: Call) -> Answer:
                 f"{guest_networks.describe_offering(network.offering)}"
             )
         network.redundant = cleanup = True
-    restart(cloud, network, cleanup)
+    try:
+        restart(cloud, network, cleanup)
+    except ApiError:
+        raise InternalError("Failed to restart network", cs_code=9999) from None
     return Success()
 
 
@@ -558,7 +563,7 @@ def drop_services(call: Call, network: Network, offering: NetworkOffering) -> No
     if "Firewall" in lost:
         gone += store.table(FirewallRule).where(network=network)
     for rule in gone:
-        guest_networks.remove_rule(cloud, rule)
+        public_ips.remove_rule(cloud, rule)
     for ip in store.table(PublicIp).where(network=network):
         if "StaticNat" in lost:
             ip.static_nat, ip.vm, ip.vm_ip = False, None, None
@@ -667,11 +672,14 @@ def remove_shared_networks(cloud: Cloud, domain: Domain) -> None:
 
 @family.on_account_removal
 def remove_networks(cloud: Cloud, account: Account) -> None:
-    """Remove an account's networks and addresses; its VMs are gone already."""
+    """Remove an account's networks and addresses; its VMs are gone already.
+
+    A network that has another account's VMs in it stays, and the addresses with it.
+    """
     for network in cloud.store.table(Network):
         if account in network.permitted:
             network.permitted.remove(account)
-    for network in cloud.store.table(Network).where(account=account):
-        guest_networks.destroy(cloud, network)
-    for ip in cloud.store.table(PublicIp).where(account=account):
-        public_ips.release(cloud, ip)
+    destroyed = [guest_networks.destroy(cloud, row) for row in cloud.store.table(Network).where(account=account)]
+    if all(destroyed):
+        for ip in cloud.store.table(PublicIp).where(account=account):
+            public_ips.release(cloud, ip)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_OID, uuid5
 
 from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import check_access
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InsufficientCapacity, InvalidParameterValue
-from cs_matrix_pytest.simulator.families.addresses import hosts, is_edge, mac, netmask_of, within
+from cs_matrix_pytest.simulator.errors import (
+    ApiError,
+    InsufficientCapacity,
+    InvalidParameterValue,
+    as_internal_errors,
+)
+from cs_matrix_pytest.simulator.families.addresses import bounds, mac, netmask_of
 from cs_matrix_pytest.simulator.families.ipv6_prefixes import nic_ip6_fields
-from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.indexes import Runs
 from cs_matrix_pytest.simulator.models.infra import IpRange, Pod
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
@@ -24,8 +30,9 @@ from cs_matrix_pytest.simulator.models.networks import (
 )
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.models.vpc import InternalLoadBalancer
-from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import fields_text
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -40,12 +47,12 @@ def nics_in(cloud: Cloud, network: Network) -> list[Nic]:
 
 def vms_in(cloud: Cloud, network: Network) -> list[UserVm]:
     """The VMs that have a NIC in a network."""
-    return [vm for vm in cloud.store.table(UserVm) if any(nic.network is network for nic in vm.nics)]
+    return cloud.store.table(UserVm).having("nics", *nics_in(cloud, network))
 
 
 def vm_of(cloud: Cloud, nic: Nic) -> UserVm | None:
     """The VM that a NIC belongs to; None for a router's."""
-    return cloud.store.table(UserVm).first(lambda vm: nic in vm.nics)
+    return next(iter(cloud.store.table(UserVm).having("nics", nic)), None)
 
 
 def ranges_of(cloud: Cloud, network: Network, pod: Pod | None = None) -> list[IpRange]:
@@ -57,22 +64,25 @@ def ranges_of(cloud: Cloud, network: Network, pod: Pod | None = None) -> list[Ip
     ]
 
 
-def taken(cloud: Cloud, network: Network) -> set[str]:
-    """The addresses of a network that its gateway, guests and routers have."""
-    used = {address for nic in nics_in(cloud, network) for address in nic.addresses}
-    return used | {network.gateway} if network.gateway else used
+def in_use(cloud: Cloud, network: Network) -> Runs:
+    """The addresses, as numbers, that guests and routers of a network have."""
+    return cloud.store.table(Nic).numbers_in_use("addresses", network)
 
 
-def candidates(cloud: Cloud, network: Network, pod: Pod | None = None) -> Iterator[tuple[str, IpRange | None]]:
-    """Every address that a guest could have, with its range, in order."""
+def has_mac(cloud: Cloud, network: Network, mac_address: str) -> bool:
+    """True where an interface in a network has this MAC address."""
+    return cloud.store.table(Nic).first(network=network, mac_address=mac_address) is not None
+
+
+def spans(cloud: Cloud, network: Network, pod: Pod | None = None) -> Iterator[tuple[int, int, IpRange | None]]:
+    """The addresses that guests could have, in order: first and last as numbers, and their range."""
     if network.specify_ip_ranges:
         for row in ranges_of(cloud, network, pod):
             if row.start_ip:
-                for address in ipv4.addresses(row.start_ip, row.end_ip or row.start_ip):
-                    yield address, row
+                yield ipv4.to_int(row.start_ip), ipv4.to_int(row.end_ip or row.start_ip), row
     elif network.cidr:
-        for address in hosts(network.cidr):
-            yield address, None
+        first, last = bounds(network.cidr)
+        yield first + 1, last - 1, None
 
 
 def has_room(cloud: Cloud, network: Network) -> bool:
@@ -81,24 +91,29 @@ def has_room(cloud: Cloud, network: Network) -> bool:
         return False
     if network.guest_type == "L2" or not network.offering.services:
         return True
-    used = taken(cloud, network)
-    return any(address not in used for address, _ in candidates(cloud, network))
+    return address_for(cloud, network) is not None
 
 
 def address_for(
     cloud: Cloud, network: Network, requested: str | None = None, pod: Pod | None = None
 ) -> tuple[str, IpRange | None] | None:
     """The first free address of a network, or the requested one; None where there is none."""
-    used = taken(cloud, network)
+    used = in_use(cloud, network)
+    gateway = ipv4.to_int(network.gateway) if network.gateway and ipv4.is_address(network.gateway) else None
     if requested is None:
-        return next(((address, row) for address, row in candidates(cloud, network, pod) if address not in used), None)
-    if requested in used:
+        for first, last, row in spans(cloud, network, pod):
+            number = used.first_missing(first)
+            if number == gateway:
+                number = used.first_missing(number + 1)
+            if number <= last:
+                return ipv4.to_text(number), row
         return None
-    if network.specify_ip_ranges:
-        return next((found for found in candidates(cloud, network, pod) if found[0] == requested), None)
-    if network.cidr is None or not within(requested, network.cidr) or is_edge(requested, network.cidr):
+    if not ipv4.is_address(requested):
         return None
-    return requested, None
+    wanted = ipv4.to_int(requested)
+    if wanted in used or wanted == gateway:
+        return None
+    return next(((requested, row) for first, last, row in spans(cloud, network, pod) if first <= wanted <= last), None)
 
 
 def allocate(
@@ -133,11 +148,11 @@ def plug(
     netmask: str | None,
 ) -> Nic:
     """A new NIC with an address that was chosen before."""
-    nic = cloud.store.add(
-        Nic(network=network, ip_address=address, mac_address=mac_address or "", gateway=gateway, netmask=netmask)
+    number = cloud.store.table(Nic).last_number + 1
+    mac_address = mac_address or mac(0x02, number)
+    return cloud.store.add(
+        Nic(network=network, ip_address=address, mac_address=mac_address, gateway=gateway, netmask=netmask)
     )
-    nic.mac_address = nic.mac_address or mac(0x02, nic.number)
-    return nic
 
 
 def release(cloud: Cloud, nic: Nic) -> None:
@@ -146,7 +161,7 @@ def release(cloud: Cloud, nic: Nic) -> None:
         forget_address(cloud, nic.network, address)
     for secondary in nic.secondary:
         cloud.store.remove(secondary)
-    nic.secondary = []
+    nic.secondary = ()
     cloud.store.remove(nic)
 
 
@@ -177,13 +192,34 @@ def describe(network: Network) -> str:
     )
 
 
+def describe_nic(cloud: Cloud, nic: Nic) -> str:
+    """A guest's NIC as error texts name it."""
+    vm = vm_of(cloud, nic)
+    up = vm is not None and vm.host is not None
+    text = fields_text(
+        id=nic.number,
+        uuid=nic.id,
+        instanceId=vm.number if vm else None,
+        deviceId=nic.device_id,
+        broadcastUri=nic.broadcast_uri if up else None,
+        # The server reserves it anew at every start.
+        reservationId=str(uuid5(NAMESPACE_OID, f"{nic.id}{vm.last_updated}")) if vm and up else None,
+        iPv4Address=nic.ip_address,
+    )
+    return f"Nic {text}"
+
+
 @family.view(Nic)
 def nic_view(nic: Nic, call: Call) -> dict[str, Any]:
     vm = vm_of(call.cloud, nic)
-    return nic_fields(nic) | {
+    # The server looks at the first row that joins the VM with its NICs.
+    vpc = vm.nics[0].network.vpc if vm and vm.nics else None
+    return nic_fields(nic, up=vm is not None and vm.host is not None) | {
         "extradhcpoption": [],
         "deviceid": str(nic.device_id),
         "virtualmachineid": vm.id if vm else None,
+        "vpcid": vpc.id if vpc else None,
+        "vpcname": vpc.name if vpc else None,
     }
 
 
@@ -225,17 +261,28 @@ def secondary_view(secondary: SecondaryAddress, call: Call) -> dict[str, Any]:
 
 @family.command("listNics")
 def list_nics(call: Call) -> Answer:
-    vm = call.maybe(UserVm, "virtualmachineid")
-    if vm is None:
-        raise InvalidParameterValue("Virtual machine id does not exist")
-    check_access(call.cloud, call.account, vm)
-    network, nic = call.maybe(Network, "networkid"), call.maybe(Nic, "nicid")
-    rows: Iterable[Nic] = vm.nics
-    if network is not None:
-        rows = [row for row in rows if row.network is network]
-    if nic is not None:
-        rows = [row for row in rows if row is nic]
-    return page(call, list(rows))
+    # Whatever is wrong is an internal error of ListNicsCmd, and no page of it is ever made.
+    with as_internal_errors():
+        vm = call.maybe(UserVm, "virtualmachineid", missing="Virtual machine id does not exist")
+        if vm is None or (call.account.is_normal and not vm.display):
+            raise InvalidParameterValue("Virtual machine id does not exist")
+        check_access(call.cloud, call.account, vm)
+    nic, network, keyword = call.params.get("nicid"), call.params.get("networkid"), call.get("keyword", "")
+    if keyword and nic is not None:
+        # Not the NICs, but those of its secondary addresses that the keyword is in, in one row.
+        found = [each for each in getattr(nic, "secondary", ()) if keyword in each.address]
+        shown = [
+            {name: value for name, value in secondary_view(each, call).items() if value is not None} for each in found
+        ]
+        return {"count": 1, "nic": [{"secondaryip": shown}]} if found else {"count": 1, "null": [{}]}
+    rows = [
+        row
+        for row in vm.nics
+        if (nic is None or row is nic)
+        and (network is None or row.network is network)
+        and keyword in (row.ip_address or "")
+    ]
+    return Listing(rows, len(rows))
 
 
 family.must_name("addIpToNic", "nicid", Nic, "Can't find NIC for id specified")
@@ -248,53 +295,54 @@ def add_ip_to_nic(call: Call) -> Generator[Resource, None, Answer]:
     vm = vm_of(cloud, nic)
     if vm is None:
         raise InvalidParameterValue(f"The NIC [{nic.id}] does not belong to a user Instance")
-    if requested is not None and not ipv4.is_address(requested) and ":" not in requested:
-        raise InvalidParameterValue(f"Invalid ip address {requested}")
     check_access(cloud, call.account, vm)
     if len(nic.secondary) >= cloud.configuration.number("vm.network.nic.max.secondary.ipaddresses", default=10):
         raise InvalidParameterValue(
             "Allocating guest IP for NIC failed : Maximum Number of IPs per NIC has been crossed."
         )
     found = None
+    if requested and requested.strip() and not ipv4.is_address(requested) and network.guest_type == "Isolated":
+        # Whatever is no IPv4 address is taken for one of IPv6.
+        raise InvalidParameterValue(
+            "Allocating guest IP for NIC failed : There is no IPv6 address available in the network "
+            f"[name={network.name}, id={network.number}, uuid={network.id}]"
+        )
     if network.guest_type != "L2":
+        requested = requested if requested and ipv4.is_address(requested) else None
         found = address_for(cloud, network, requested, vm.pod if network.zone.is_basic else None)
     if found is None:
         raise ApiError("Failed to assign secondary IP to NIC")
     secondary = cloud.store.add(SecondaryAddress(nic=nic, address=found[0], description=call.get("description")))
-    nic.secondary.append(secondary)
+    nic.secondary = (*nic.secondary, secondary)
     yield secondary
     return secondary
 
 
 @family.command("removeIpFromNic")
 def remove_ip_from_nic(call: Call) -> Answer:
-    secondary = call.maybe(SecondaryAddress, "id")
-    if secondary is None:
-        raise InvalidParameterValue("Unable to find secondary IP address by id")
+    secondary = call.params["id"]
+    if not isinstance(secondary, SecondaryAddress) or secondary not in call.cloud.store:
+        raise ApiError("Invalid IP id is passed")
     cloud, nic, address = call.cloud, secondary.nic, secondary.address
     vm = vm_of(cloud, nic)
-    if vm is None:
-        raise InvalidParameterValue("There is no Instance with the given secondary ip")
-    check_access(cloud, call.account, vm)
-    check_unused(cloud, nic.network, address)
-    nic.secondary.remove(secondary)
+    if vm is not None:
+        check_access(cloud, call.account, vm)
+    if vm is None or is_used(cloud, nic.network, address):
+        # RemoveIpFromVmNicCmd keeps the reason to itself.
+        raise InvalidParameterValue("Removing guest IP from NIC failed")
+    nic.secondary = tuple(each for each in nic.secondary if each is not secondary)
     cloud.store.remove(secondary)
     return Success()
 
 
-def check_unused(cloud: Cloud, network: Network, address: str) -> None:
-    """Raise InvalidParameterValue where a rule leads to a guest's secondary address."""
-    if network.guest_type != "Isolated":
-        return
-    if cloud.store.table(PortForwardingRule).first(network=network, vm_ip=address):
-        raise InvalidParameterValue(
-            f"Can't remove the secondary IP {address} is associate with the port forwarding rule"
+def is_used(cloud: Cloud, network: Network, address: str) -> bool:
+    """True where a rule of an isolated network leads to a guest's secondary address."""
+    return network.guest_type == "Isolated" and bool(
+        cloud.store.table(PortForwardingRule).first(network=network, vm_ip=address)
+        or cloud.store.table(PublicIp).first(network=network, vm_ip=address)
+        or any(
+            member[1] == address
+            for rule in cloud.store.table(LoadBalancerRule).where(network=network)
+            for member in rule.members
         )
-    nat = cloud.store.table(PublicIp).first(network=network, vm_ip=address)
-    if nat is not None:
-        raise InvalidParameterValue(
-            f"Can't remove the IP {address} is associate with static NAT rule public IP address ID: {nat.id}"
-        )
-    for rule in cloud.store.table(LoadBalancerRule).where(network=network):
-        if any(member[1] == address for member in rule.members):
-            raise InvalidParameterValue(f"Can't remove the secondary IP {address} is mapped to load balancing rule")
+    )

@@ -29,7 +29,7 @@ from cs_matrix_pytest.simulator.families.service_offerings import (
     gpu_fields,
     lease_details,
 )
-from cs_matrix_pytest.simulator.families.vpc_offerings import create_vpc_offering
+from cs_matrix_pytest.simulator.families.vpc_offerings import create_vpc_offering, vpc_offering_made_as
 from cs_matrix_pytest.simulator.models.backups import BackupOffering
 from cs_matrix_pytest.simulator.models.iam import Domain
 from cs_matrix_pytest.simulator.models.infra import Zone
@@ -305,7 +305,7 @@ def clone_vpc_offering(call: Call) -> Generator[Resource, None, Answer]:
     # Until the job has made the clone, the command's entity is the source.
     yield source
     name = call["name"]
-    if call.cloud.store.table(VpcOffering).first(name=name) is not None:
+    if vpc_offering_made_as(call.cloud, name) is not None:
         raise InvalidParameterValue(f"A VPC offering with name {name} already exists")
     _check_mode(call, source, "VPC")
     refusal = "Service {} is not supported in VPC"

@@ -48,6 +48,13 @@ def _live(call: Call, kind: type[R], name: str, refusal: str) -> list[R]:
     return list(rows)
 
 
+def updated_offering(call: Call, kind: type[R], missing: str) -> R:
+    """The offering that an update names; ``missing`` is the refusal of one that is gone, ``{}`` in it its number. Whoever
+    leaves out a scope has the offering's own looked up before, which has a text of its own."""
+    is_scoped = call.get("domainid") and call.get("zoneid")
+    return call.one(kind, missing=missing if is_scoped else f"Unable to find {kind.label} {{}}")
+
+
 def updated_domains(call: Call, offering: Offering | BackupOffering) -> list[Domain]:
     """An update's ``domainid``: ``public``, ids, or absent for what there is (DomainAndZoneIdResolver)."""
     return outermost(_resolved(call, Domain, "domainid", "public", offering.label, offering.domains))

@@ -11,6 +11,7 @@ from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.images import Iso, OsCategory, OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Zone
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
+from cs_matrix_pytest.simulator.views import when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -47,8 +48,14 @@ NO_OS = "None"
 
 
 @family.view(OsCategory)
-def os_category_view(category: OsCategory, _call: Call) -> dict[str, Any]:
-    return {"id": category.id, "name": category.name, "isfeatured": category.is_featured}
+def os_category_view(category: OsCategory, call: Call) -> dict[str, Any]:
+    dated = category.user_defined and call.command.name != "addOsCategory"
+    return {
+        "id": category.id,
+        "name": category.name,
+        "isfeatured": category.is_featured,
+        "created": when(category.created) if dated else None,
+    }
 
 
 @family.view(OsType)
@@ -165,7 +172,7 @@ def remove_guest_os(call: Call) -> Answer:
 
 @family.command("addOsCategory")
 def add_os_category(call: Call) -> Answer:
-    return call.cloud.store.add(OsCategory(name=call["name"], is_featured=call.flag("isfeatured")))
+    return call.cloud.store.add(OsCategory(name=call["name"], is_featured=call.flag("isfeatured"), user_defined=True))
 
 
 @family.command("updateOsCategory")

@@ -22,7 +22,7 @@ from cs_matrix_pytest.simulator.models.infra import (
     Zone,
 )
 from cs_matrix_pytest.simulator.models.networks import Network, PublicIp
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.texts import described
 from cs_matrix_pytest.simulator.views import owner_fields
@@ -230,7 +230,14 @@ def remove_physical_network(cloud: Cloud, network: PhysicalNetwork) -> None:
     store.remove(network)
 
 
-family.listing("listPhysicalNetworks", PhysicalNetwork)
+family.listing(
+    "listPhysicalNetworks",
+    PhysicalNetwork,
+    filters={"name": lambda network, value, _call: value.lower() in network.name.lower()},
+)
+
+
+NO_TRAFFIC_TYPE = "Traffic Type with id={}doesn't exist in the system"
 
 
 @family.view(TrafficType)
@@ -301,7 +308,7 @@ def add_traffic_type(call: Call) -> Generator[Resource, None, Answer]:
 
 @family.command("updateTrafficType")
 def update_traffic_type(call: Call) -> Answer:
-    row = call.one(TrafficType)
+    row = call.one(TrafficType, missing=NO_TRAFFIC_TYPE)
     given = {label: call[label] for label in LABELS if label in call}
     row.labels = {label: text for label, text in {**row.labels, **given}.items() if text}
     return row
@@ -309,7 +316,7 @@ def update_traffic_type(call: Call) -> Answer:
 
 @family.command("deleteTrafficType")
 def delete_traffic_type(call: Call) -> Answer:
-    row, store = call.one(TrafficType), call.cloud.store
+    row, store = call.one(TrafficType, missing=NO_TRAFFIC_TYPE), call.cloud.store
     if row.traffic_type == "Guest" and store.table(Network).first(physical_network=row.physical_network):
         raise InternalError(
             f"The Traffic Type is not deletable because there are existing networks with this traffic type:{row.traffic_type}"
@@ -325,7 +332,13 @@ def delete_traffic_type(call: Call) -> Answer:
     return Success()
 
 
-family.listing("listTrafficTypes", TrafficType, keyword=("traffic_type",))
+def _of_network(call: Call) -> list[TrafficType]:
+    lost = "Physical Network with specified id doesn't exist in the system"
+    network = call.one(PhysicalNetwork, "physicalnetworkid", missing=lost)
+    return call.cloud.store.table(TrafficType).where(physical_network=network)
+
+
+family.listing("listTrafficTypes", TrafficType, rows=_of_network, keyword=())
 
 
 @family.command("listGuestVlans")
@@ -434,10 +447,27 @@ def release_guest_vlan_range(call: Call) -> Answer:
     return Success()
 
 
+def _dedicated(call: Call) -> list[GuestVlanRange]:
+    name, domain = call.get("account"), call.maybe(Domain, "domainid")
+    owner: Account | None = None
+    if name is not None and domain is not None:
+        if "projectid" in call:
+            raise InvalidParameterValue("Account and projectId can't be specified together")
+        owner = active_account(call.cloud, name, domain)
+        if owner is None:
+            raise InvalidParameterValue(f"Unable to find account {name}", named={"domainId": domain.id})
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    owner = project.account if project else owner
+    return call.cloud.store.table(GuestVlanRange).where(lambda row: owner is None or row.account is owner)
+
+
 family.listing(
     "listDedicatedGuestVlanRanges",
     GuestVlanRange,
-    scope=Scope.OWNER,
+    rows=_dedicated,
     keyword=(),
-    filters={"guestvlanrange": lambda row, value, _call: f"{row.start}-{row.end}" == value},
+    filters={
+        "guestvlanrange": lambda row, value, _call: f"{row.start}-{row.end}" == value,
+        "zoneid": lambda row, zone, _call: row.physical_network.zone is zone,
+    },
 )

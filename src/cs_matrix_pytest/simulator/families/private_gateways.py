@@ -20,30 +20,32 @@ from cs_matrix_pytest.simulator.models.offerings import NetworkOffering
 from cs_matrix_pytest.simulator.models.vpc import PrivateGateway, PrivateNetwork, StaticRoute
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
-from cs_matrix_pytest.simulator.views import owner_fields
+from cs_matrix_pytest.simulator.texts import fields_text
+from cs_matrix_pytest.simulator.views import account_fields
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("private gateways")
 
+BROADCAST_SCHEMES = frozenset(
+    ["vlan", "vs", "vnet", "storage", "lswitch", "mido", "pvlan", "vxlan", "vcs", "vsp", "bcf", "opendaylight", "tf"]
+)
+"""Schemes of the URIs that isolate networks (BroadcastDomainType)."""
 WITH_VLAN = "System-Private-Gateway-Network-Offering"
 WITHOUT_VLAN = "System-Private-Gateway-Network-Offering-Without-Vlan"
 
 
 def describe(gateway: PrivateGateway) -> str:
     """A private gateway as error texts name it."""
-    return (
-        f'VpcGateway {{"id":{gateway.number},"ip4Address":"{gateway.ip_address}","uuid":"{gateway.id}",'
-        f'"vpcId":{gateway.vpc.number}}}'
-    )
+    fields = fields_text(id=gateway.number, uuid=gateway.id, ip4Address=gateway.ip_address, vpcId=gateway.vpc.number)
+    return f"VpcGateway {fields}"
 
 
 @family.view(PrivateGateway)
 def private_gateway_view(gateway: PrivateGateway, call: Call) -> dict[str, Any]:
     zone, associated = gateway.vpc.zone, gateway.network.associated_network
     physical = gateway.network.physical_network
-    # The server names the account of a project as well as the project.
     return {
         "id": gateway.id,
         "gateway": gateway.gateway,
@@ -55,8 +57,7 @@ def private_gateway_view(gateway: PrivateGateway, call: Call) -> dict[str, Any]:
         "vpcid": gateway.vpc.id,
         "vpcname": gateway.vpc.name,
         "physicalnetworkid": physical.id if physical else None,
-        "account": gateway.account.name,
-        **owner_fields(gateway.account),
+        **account_fields(gateway.account),
         "state": gateway.state,
         "sourcenatsupported": gateway.source_nat,
         "aclid": gateway.acl.id,
@@ -76,11 +77,8 @@ def create_private_gateway(call: Call) -> Generator[Resource, None, Answer]:
         raise InvalidParameterValue("Invalid id is specified for the VPC")
     check_access(cloud, call.account, vpc)
     if vpc.state != "Enabled":
-        raise InvalidParameterValue("Unable to find Enabled VPC by id specified")
-    network = planned_network(call, vpc)
-    acl = call.maybe(AclList, "aclid")
-    if acl is not None and acl.vpc is not vpc and not is_default(acl):
-        raise InvalidParameterValue("Private gateway and network acl are not in the same vpc.")
+        raise InvalidParameterValue("Unable to find Enabled VPC by id specified", named={"VPC": str(vpc.number)})
+    acl, network = planned(call, vpc)
     cloud.store.add(network)
     gateway = cloud.store.add(
         PrivateGateway(
@@ -105,15 +103,24 @@ def create_private_gateway(call: Call) -> Generator[Resource, None, Answer]:
     return gateway
 
 
-def planned_network(call: Call, vpc: Vpc) -> PrivateNetwork:
-    """The network behind a new gateway, with every check of what the request says of it."""
+def named_acl(call: Call, vpc: Vpc) -> AclList | None:
+    """The ACL list of a new gateway, if the request names one."""
+    acl = call.maybe(AclList, "aclid", missing="Invalid network acl id passed.")
+    if acl is not None and acl.vpc is not vpc and not is_default(acl):
+        raise InvalidParameterValue("Private gateway and network acl are not in the same vpc.")
+    return acl
+
+
+def planned(call: Call, vpc: Vpc) -> tuple[AclList | None, PrivateNetwork]:
+    """The ACL list and the network behind a new gateway, with every check of what the request says of it."""
     cloud, root = call.cloud, call.is_root_admin
     # Only root admins can say these; for others the command has no such parameters.
     vlan, bypass = (call.get("vlan"), call.flag("bypassvlanoverlapcheck")) if root else (None, False)
     offering = offering_of(call, vlan)
     check_vlan_or_network(call, offering, vlan)
-    associated = call.maybe(Network, "associatednetworkid")
-    physical = physical_network_of(call, vpc, offering, associated)
+    associated = call.maybe(Network, "associatednetworkid", missing="Unable to find network by ID {}")
+    physical, acl = physical_network_of(call, vpc, offering, associated), named_acl(call, vpc)
+    uri = None if vlan is None else uri_of(vlan)
     ip, gateway, netmask = call["ipaddress"], call["gateway"], call["netmask"]
     if not ipv4.is_address(ip):
         raise InvalidParameterValue("Invalid format for the ip address parameter")
@@ -122,8 +129,9 @@ def planned_network(call: Call, vpc: Vpc) -> PrivateNetwork:
     if not ipv4.is_netmask(netmask):
         raise InvalidParameterValue("Invalid netmask")
     cidr = ipv4.cidr(gateway, netmask)
-    if vlan is not None:
-        uri = uri_of(vlan)
+    if uri is not None:
+        if not uri.startswith(("vlan:", "lswitch:")):
+            raise InvalidParameterValue(f"unsupported type of broadcastUri specified: {vlan}")
     else:
         assert associated is not None
         network_creation.use_associated(call, associated, vpc.account, None, cidr, ip, ip)
@@ -132,7 +140,7 @@ def planned_network(call: Call, vpc: Vpc) -> PrivateNetwork:
     if not is_private(cidr) and not cloud.configuration.flag("allow.non.rfc1918.compliant.ips"):
         raise InvalidParameterValue(f"Virtual Guest Cidr {cidr} is not RFC 1918 or 6598 compliant")
     name = f"vpc-{vpc.name}-privateNetwork"
-    return PrivateNetwork(
+    return acl, PrivateNetwork(
         account=vpc.account,
         name=name,
         display_text=name,
@@ -182,7 +190,8 @@ def check_vlan_or_network(call: Call, offering: NetworkOffering, vlan: str | Non
 
 
 def physical_network_of(call: Call, vpc: Vpc, offering: NetworkOffering, associated: Network | None) -> PhysicalNetwork:
-    named = call.maybe(PhysicalNetwork, "physicalnetworkid") if call.is_root_admin else None
+    lost = "Unable to find a physical network having the given id"
+    named = call.maybe(PhysicalNetwork, "physicalnetworkid", missing=lost) if call.is_root_admin else None
     if associated is not None:
         if named is not None and named is not associated.physical_network:
             raise InvalidParameterValue(
@@ -193,11 +202,16 @@ def physical_network_of(call: Call, vpc: Vpc, offering: NetworkOffering, associa
 
 
 def uri_of(vlan: str) -> str:
-    """``vlan://11`` for ``11``."""
-    uri = vlan if "://" in vlan else f"vlan://{vlan}"
-    if not uri.startswith(("vlan://", "lswitch")):
-        raise InvalidParameterValue(f"unsupported type of broadcastUri specified: {vlan}")
-    return uri
+    """``vlan://11`` for ``11``. Raises InternalError for what is no broadcast URI, as BroadcastDomainType.fromString."""
+    if vlan.isdecimal() or vlan.lower() == "untagged":
+        return f"vlan://{vlan}"
+    if not vlan.strip():
+        raise InternalError("Expected VLAN or VXLAN but got a null isolation method")
+    if " " in vlan:
+        raise InternalError(f"string is not a broadcast URI: {vlan}")
+    if vlan.partition(":")[0] not in BROADCAST_SCHEMES or ":" not in vlan:
+        raise InternalError(f"string '{vlan}' has an unknown BroadcastDomainType.")
+    return vlan
 
 
 def check_free(
@@ -267,6 +281,6 @@ family.listing(
     PrivateGateway,
     scope=Scope.OWNER,
     newest_first=True,
-    keyword=("ip_address",),
+    keyword=(),
     filters={"vlan": lambda gateway, vlan, call: gateway.network.uri == f"vlan://{vlan.removeprefix('vlan://')}"},
 )

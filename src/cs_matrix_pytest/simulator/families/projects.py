@@ -48,6 +48,7 @@ from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.views import tag_fields, when
 
 if TYPE_CHECKING:
@@ -141,6 +142,26 @@ def live_project(call: Call, name: str, missing: str) -> Project:
     return project
 
 
+MISSING = {
+    "activateProject": ("id", "Unable to find project by id {}"),
+    "addAccountToProject": ("projectid", "Unable to find project with specified ID"),
+    "deleteAccountFromProject": ("projectid", "Unable to find project by ID {}"),
+    "deleteProject": ("id", "Unable to find project by id {}"),
+    "deleteUserFromProject": ("projectid", "Unable to find project by ID {}"),
+    "suspendProject": ("id", "Unable to find project by id {}"),
+    "updateProject": ("id", "Unable to find project by id {}"),
+}
+"""What is said at once of a project that is not there: command, parameter and text."""
+for _command, (_parameter, _refusal) in MISSING.items():
+    family.must_name(_command, _parameter, Project, _refusal)
+
+
+def described(project: Project) -> str:
+    """A project as error texts name it."""
+    shown = fields_text(domainId=project.domain.number, id=project.number, name=project.name, uuid=project.id)
+    return f"Project {shown}."
+
+
 # The projects themselves
 
 
@@ -191,7 +212,7 @@ def update_project(call: Call) -> Answer:
             "Account name and User ID are mutually exclusive. Provide either Account nameto update Account or user ID "
             "to update the user of the project"
         )
-    project = live_project(call, "id", "Unable to find project by id {}")
+    project = call.one(Project)
     check_may_modify(call, project)
     if call.flag("swapowner", True):
         if name is not None:
@@ -272,7 +293,7 @@ def _set_role(call: Call, project: Project, member: ProjectMember, role: str) ->
 
 @family.command("activateProject")
 def activate_project(call: Call) -> Answer:
-    project = live_project(call, "id", NO_PROJECT)
+    project = call.one(Project)
     check_may_modify(call, project)
     if project.state not in ("Active", "Suspended"):
         raise InvalidParameterValue(f"Can't activate the project in {project.state} state")
@@ -283,7 +304,7 @@ def activate_project(call: Call) -> Answer:
 
 @family.command("suspendProject")
 def suspend_project(call: Call) -> Answer:
-    project = live_project(call, "id", NO_PROJECT)
+    project = call.one(Project)
     check_may_modify(call, project)
     project.state = "Suspended"
     stop_account(call.cloud, project.account)
@@ -292,7 +313,7 @@ def suspend_project(call: Call) -> Answer:
 
 @family.command("deleteProject")
 def delete_project(call: Call) -> Answer:
-    project = live_project(call, "id", "Unable to find project by id {}")
+    project = call.one(Project)
     check_may_modify(call, project)
     if not call.flag("cleanup"):
         left = left_in(call.cloud, project.account)
@@ -348,7 +369,6 @@ def _matches(call: Call, project: Project) -> bool:
         and (text is None or project.display_text.lower() == text.lower())
         and (state is None or project.state.lower() == state.lower())
         and (not keyword or keyword.lower() in f"{project.name}\n{project.display_text}".lower())
-        and all(project.tags.get(key) == value for key, value in call.map("tags").items())
     )
 
 
@@ -587,10 +607,9 @@ def _invite(call: Call, invitation: ProjectInvitation, project_role: ProjectRole
         project=project, account=invitation.account, user=invitation.user, email=invitation.email
     ):
         if other.state == "Completed" or (other.state == "Pending" and is_active(call.cloud, other)):
+            which = f"project {described(project)}" if invitation.email else f"project id={described(project)}"
             whose = f"email {email}" if invitation.email else f"account id={cast(Account, invitation.account).number}"
-            raise InvalidParameterValue(
-                f"There is already a pending invitation for {whose} to the project id={project.name}"
-            )
+            raise InvalidParameterValue(f"There is already a pending invitation for {whose} to the {which}")
         store.forget(other)
     invitation.project_role = project_role
     store.add(invitation)
@@ -628,12 +647,12 @@ def update_project_invitation(call: Call) -> Answer:
     invitation = _pending_invitation(call, project)
     if invitation is None:
         raise InvalidParameterValue(
-            f"Unable to find invitation for account name={name or 'null'} to the project={project.name}"
+            f"Unable to find invitation for account name={name or 'null'} to the project={described(project)}"
         )
     if accept and not is_active(call.cloud, invitation):
         invitation.state = "Expired"
         raise InvalidParameterValue(
-            f"Invitation is expired for account id={name or 'null'} to the project {project.name}"
+            f"Invitation is expired for account id={name or 'null'} to the project {described(project)}"
         )
     invitation.state = "Completed" if accept else "Declined"
     if accept:

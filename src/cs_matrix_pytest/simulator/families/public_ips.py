@@ -18,17 +18,19 @@ from cs_matrix_pytest.simulator.errors import (
     ResourceLimitExceeded,
 )
 from cs_matrix_pytest.simulator.families import quarantine
-from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.listing import page, tag_filter
 from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project
 from cs_matrix_pytest.simulator.models.infra import IpRange, SystemNetwork, Zone
 from cs_matrix_pytest.simulator.models.networks import (
     FirewallRule,
+    HealthCheckPolicy,
     LoadBalancerRule,
     Network,
     Nic,
     PortForwardingRule,
     PublicIp,
     StaticNatRule,
+    StickinessPolicy,
     Vpc,
 )
 from cs_matrix_pytest.simulator.models.vm import SystemVm, UserVm
@@ -159,6 +161,18 @@ def rules_of(cloud: Cloud, ip: PublicIp) -> list[Resource]:
     return [rule for kind in RULES_ON_ADDRESS for rule in cloud.store.table(kind) if rule.ip is ip]
 
 
+def remove_rule(cloud: Cloud, rule: Resource) -> None:
+    """Remove a rule with the policies of a load balancer rule and the firewall rule that was opened for it."""
+    store = cloud.store
+    if isinstance(rule, LoadBalancerRule):
+        for kind in (StickinessPolicy, HealthCheckPolicy):
+            for policy in store.table(kind).where(rule=rule):
+                store.remove(policy)
+    for opened in store.table(FirewallRule).where(related=rule):
+        store.remove(opened)
+    store.remove(rule)
+
+
 def release(cloud: Cloud, ip: PublicIp, domain: Domain | None = None) -> None:
     """Give an address back, with every rule and the VPN on it.
 
@@ -167,7 +181,7 @@ def release(cloud: Cloud, ip: PublicIp, domain: Domain | None = None) -> None:
     if ip.state != "Reserved" and not ip.is_portable:
         quarantine.begin(cloud, ip, ip.network.account.domain if ip.network else domain or ip.account.domain)
     for served in (*rules_of(cloud, ip), *cloud.store.table(RemoteAccessVpn).where(ip=ip)):
-        cloud.store.remove(served)
+        remove_rule(cloud, served)
     cloud.store.remove(ip)
 
 
@@ -454,20 +468,30 @@ def disassociate_ip_address(call: Call) -> Answer:
 def rename(call: Call, resource: Resource) -> None:
     """Give a resource the uuid that ``customid`` asks for (UUIDManagerImpl.checkUuid)."""
     if "customid" in call:
-        if not call.is_root_admin:
-            raise PermissionDenied("Please check your permissions, you are not allowed to create/update custom id")
+        check_may_customize(call)
         check_custom_id(call.cloud, type(resource), call["customid"])
         call.cloud.store.forget(resource)
         resource.id = call["customid"]
         call.cloud.store.add(resource)
 
 
+def check_may_customize(call: Call) -> None:
+    """Raise PermissionDenied for those who may not choose uuids."""
+    if not call.is_root_admin:
+        raise PermissionDenied("Please check your permissions, you are not allowed to create/update custom id")
+
+
 def check_custom_id(cloud: Cloud, kind: type[Resource], id: str) -> None:
     """Raise InvalidParameterValue unless ``id`` is a uuid that no resource of the class has or had."""
-    if parameters.UUID.fullmatch(id) is None:
+    if parameters.UUID.fullmatch(id) is None or id != id.lower():
         raise InvalidParameterValue(f"UUID: {id} doesn't follow the UUID format")
     if cloud.store.table(kind).get(id, removed=True) is not None:
         raise InvalidParameterValue(f"UUID: {id} already exists so can't create/update with custom id")
+
+
+@family.before("updateIpAddress")
+def check_there(call: Call) -> None:
+    named_ip(call, "id")
 
 
 @family.command("updateIpAddress")
@@ -560,22 +584,22 @@ def allocated(call: Call, scoped: bool) -> Iterable[PublicIp]:
     for resource in (network, vpc):
         if resource is not None:
             check_access(call.cloud, call.account, resource)
-    tags = call.map("tags")
+    tagged = tag_filter(call)
     tests: dict[str, Callable[[PublicIp, Any], bool]] = {
         "id": lambda ip, value: ip is value,
         "associatednetworkid": lambda ip, value: ip.network is value,
         "vpcid": lambda ip, value: ip.vpc is value,
         "issourcenat": lambda ip, value: ip.source_nat is value,
         "isstaticnat": lambda ip, value: ip.static_nat is value,
-        "fordisplay": lambda ip, value: ip.display is value,
         "forloadbalancing": lambda ip, value: not value or is_balanced(call.cloud, ip),
     }
     return [
         ip
         for ip in rows
         if all(test(ip, call[name]) for name, test in tests.items() if name in call)
+        and ip.display is call.flag("fordisplay", True)
         and in_range(call, ip.range, ip.address)
-        and all(ip.tags.get(key) == value for key, value in tags.items())
+        and tagged(ip)
     ]
 
 

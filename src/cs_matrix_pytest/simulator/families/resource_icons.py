@@ -9,7 +9,7 @@ from typing import Any
 from cs_matrix_pytest.simulator.access import check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
-from cs_matrix_pytest.simulator.families.tags import RESOURCE_TYPES, kinds_of, owner_of, resource_of
+from cs_matrix_pytest.simulator.families.tags import kinds_of, owner_of, resource_of, resource_type_of
 from cs_matrix_pytest.simulator.models.iam import Project
 from cs_matrix_pytest.simulator.models.images import OsCategory, Template
 from cs_matrix_pytest.simulator.models.resource_icons import ResourceIcon
@@ -44,7 +44,7 @@ SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"
 
 def icon_of(call: Call, resource: Resource) -> ResourceIcon | None:
     """The icon of a resource itself."""
-    return call.cloud.store.table(ResourceIcon).by("resource_id", resource.id)
+    return call.cloud.store.table(ResourceIcon).first(resource=resource)
 
 
 def shown_icon(call: Call, resource: Resource) -> ResourceIcon | None:
@@ -79,13 +79,6 @@ def add_icon(resource: Resource, call: Call) -> dict[str, Any]:
     return {"icon": icon_view(icon)} if icon else {}
 
 
-def _resource_type(call: Call) -> str:
-    found = RESOURCE_TYPES.get(call["resourcetype"].lower())
-    if found is None:
-        raise InvalidParameterValue(f"Invalid resource type {call['resourcetype']}")
-    return found
-
-
 def _is_image(text: str) -> bool:
     try:
         return base64.b64decode(text, validate=True).startswith(SIGNATURES)
@@ -103,7 +96,7 @@ def upload_resource_icon(call: Call) -> Answer:
     try:
         if not _is_image(call["base64image"]):
             raise InvalidParameterValue("Invalid image uploaded")
-        resource_type = _resource_type(call)
+        resource_type = resource_type_of(call["resourcetype"])
         if resource_type not in WITH_ICONS:
             raise InvalidParameterValue(f"The resource type {resource_type} doesn't support resource icons")
         resources = [_resource(call, resource_type, id) for id in call["resourceids"]]
@@ -121,14 +114,13 @@ def upload_resource_icon(call: Call) -> Answer:
 def _resource(call: Call, resource_type: str, id: str) -> Resource:
     try:
         return resource_of(call, "Template" if resource_type == "VnfTemplate" else resource_type, id)
-    except InvalidParameterValue:
-        kind = "id" if id.isdecimal() else "uuid"
-        raise InvalidParameterValue(f"Unable to find resource by {kind} {id} and type {resource_type}") from None
+    except InvalidParameterValue as error:
+        raise InvalidParameterValue(error.text.replace("type Template", f"type {resource_type}")) from None
 
 
 def _icons(call: Call, *, by_number: bool) -> list[ResourceIcon]:
     """The icons of the resources that a request names, by uuid or also by number."""
-    kinds = kinds_of(call.cloud, _resource_type(call))
+    kinds = kinds_of(call.cloud, resource_type_of(call["resourcetype"]))
     icons = call.cloud.store.table(ResourceIcon)
     ids = call["resourceids"]
     return [

@@ -10,10 +10,10 @@ from cs_matrix_pytest.simulator import ipv4
 from cs_matrix_pytest.simulator.access import active_account, check_access, check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
+    ApiError,
     InsufficientCapacity,
     InvalidParameterValue,
     PermissionDenied,
-    ResourceUnavailable,
 )
 from cs_matrix_pytest.simulator.families import nics
 from cs_matrix_pytest.simulator.families.addresses import mac, netmask_of
@@ -22,17 +22,18 @@ from cs_matrix_pytest.simulator.families.capacity import Demand, loads, pick_hos
 from cs_matrix_pytest.simulator.families.ipv6_prefixes import eui64, nic_ip6_fields, public_range
 from cs_matrix_pytest.simulator.families.service_offerings import system_offering
 from cs_matrix_pytest.simulator.families.templates import system_template
-from cs_matrix_pytest.simulator.models.iam import Account, Domain
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain
 from cs_matrix_pytest.simulator.models.infra import Host, SystemNetwork
 from cs_matrix_pytest.simulator.models.networks import Network, Nic, PublicIp, Router, SystemNic, Vpc
 from cs_matrix_pytest.simulator.models.offerings import ServiceOffering
+from cs_matrix_pytest.simulator.models.vpc import PrivateGateway, VpnConnection
 from cs_matrix_pytest.simulator.registry import Answer, Family, Filter, Scope
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
-from cs_matrix_pytest.simulator.views import owner_fields
+from cs_matrix_pytest.simulator.texts import described, fields_text
+from cs_matrix_pytest.simulator.views import owner_fields, when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
-    from cs_matrix_pytest.simulator.models.vpc import PrivateGateway
 
 family = Family("routers")
 
@@ -41,8 +42,13 @@ ROUTER_PROVIDERS = frozenset({"VirtualRouter", "VpcVirtualRouter"})
 CONTROL_GATEWAY, CONTROL_NETMASK, CONTROL_BASE = "169.254.0.1", "255.255.0.0", "169.254.0.10"
 REDUNDANT_STATES = ("PRIMARY", "BACKUP")
 TEMPLATE_VERSION = "4.10.0"
+UNSUPPORTED = (
+    "Failed to fetch results with details: Unsupported command issued: "
+    "com.cloud.agent.api.routing.GetRouterMonitorResultsCommand.  Are you sure you got the right type of server?"
+)
 ROUTER, BALANCER = "VIRTUAL_ROUTER", "INTERNAL_LB_VM"
 """Roles of routers: the second is a VM that balances inside of a tier."""
+VM_TYPES = {ROUTER: "DomainRouter", BALANCER: "InternalLoadBalancerVm"}
 
 
 def has_router(network: Network) -> bool:
@@ -92,8 +98,6 @@ def deploy(cloud: Cloud, network: Network, source_nat: PublicIp | None = None) -
 
 def deploy_for_vpc(cloud: Cloud, vpc: Vpc, source_nat: PublicIp | None) -> None:
     """Have a VPC's routers run, each with a leg in every implemented tier and behind every private gateway."""
-    from cs_matrix_pytest.simulator.models.vpc import PrivateGateway
-
     routers, count = routers_of_vpc(cloud, vpc), 2 if vpc.redundant else 1
     for index in range(len(routers), count):
         router = _new(cloud, vpc, vpc.offering.service_offering, index if count > 1 else None)
@@ -251,16 +255,22 @@ def unplug(cloud: Cloud, router: Router, network: Network) -> None:
         cloud.store.remove(nic)
 
 
-def stop(router: Router) -> None:
+def stop(cloud: Cloud, router: Router) -> None:
+    """Stop a router; the site-to-site VPNs of its VPC are interrupted."""
+    if router.state == "Running" and router.vpc is not None:
+        for connection in cloud.store.table(VpnConnection):
+            if connection.gateway.vpc is router.vpc and connection.state in ("Connected", "Connecting"):
+                connection.state = "Disconnected"
     router.state, router.host = "Stopped", None
 
 
 def destroy(cloud: Cloud, router: Router) -> None:
     """Remove a router and its NICs; its public addresses stay its owner's."""
+    stop(cloud, router)
     for nic in router.nics:
         cloud.store.remove(nic)
     router.nics, router.public, router.control = [], None, None
-    router.state, router.host = "Destroyed", None
+    router.state = "Destroyed"
     cloud.store.remove(router)
 
 
@@ -283,7 +293,7 @@ def check_router(cloud: Cloud, account: Account, router: Router, access: str | N
 
 @family.view(Router)
 def router_view(router: Router, call: Call) -> dict[str, Any]:
-    host, zone, pod = router.host, router.zone, router.pod
+    host, zone = router.host, router.zone
     offering = router.service_offering if isinstance(router.service_offering, ServiceOffering) else None
     running = router.state == "Running"
     template = system_template(call.cloud, zone, hypervisor_of(call.cloud, router))
@@ -294,11 +304,6 @@ def router_view(router: Router, call: Call) -> dict[str, Any]:
         "dns1": zone.dns1,
         "dns2": zone.dns2,
         "name": router.name,
-        "podid": pod.id if pod else None,
-        "podname": pod.name if pod else None,
-        "hostid": host.id if host else None,
-        "hostname": host.name if host else None,
-        "hostcontrolstate": "Enabled" if host else None,
         "hypervisor": host.hypervisor if host else None,
         "templateid": template.id if template else None,
         "templatename": template.name if template else None,
@@ -314,12 +319,29 @@ def router_view(router: Router, call: Call) -> dict[str, Any]:
         "vpcid": router.vpc.id if router.vpc else None,
         "vpcname": router.vpc.name if router.vpc else None,
         "role": router.role,
-        "nic": nic_rows(router),
+        "nic": [],
         "requiresupgrade": False,
         "healthchecksfailed": False,
+        "healthcheckresults": health_rows(router) if call.flag("fetchhealthcheckresults") else None,
         "softwareversion": router.software_version,
         "arch": "x86_64",
         "hasannotations": has_annotations(router, call),
+    }
+    if call.is_root_admin or call.account.type == AccountType.RESOURCE_DOMAIN_ADMIN:
+        shown |= placement_fields(router)
+    return shown
+
+
+def placement_fields(router: Router) -> dict[str, Any]:
+    """Where a router runs and what it is plugged in, which only its operators are shown."""
+    host, pod, running = router.host, router.pod, router.state == "Running"
+    shown: dict[str, Any] = {
+        "podid": pod.id if pod else None,
+        "podname": pod.name if pod else None,
+        "hostid": host.id if host else None,
+        "hostname": host.name if host else None,
+        "hostcontrolstate": "Enabled" if host else None,
+        "nic": nic_rows(router),
     }
     if router.control:
         shown["linklocalnetworkid"] = router.control.network.id
@@ -397,57 +419,82 @@ FILTERS: dict[str, Filter] = {
     "networkid": lambda router, network, call: network in router.networks,
     "clusterid": lambda router, cluster, call: router.host is not None and router.host.cluster is cluster,
     "forvpc": lambda router, wanted, call: (router.vpc is not None) is wanted,
-    "version": lambda router, version, call: version == TEMPLATE_VERSION,
+    "version": lambda router, version, call: TEMPLATE_VERSION.startswith(version),
     "arch": lambda router, arch, call: arch == "x86_64",
     "healthchecksfailed": lambda router, failed, call: not failed,
     "fetchhealthcheckresults": lambda router, wanted, call: True,
 }
+KEYWORD = ("name", "state", "network_names", "vpc_name", "redundant_state")
 family.listing(
     "listRouters",
     Router,
     scope=Scope.OWNER,
     newest_first=True,
+    keyword=KEYWORD,
     rows=lambda call: call.cloud.store.table(Router).where(role=ROUTER),
     filters=FILTERS,
 )
 
 
-def operated(call: Call) -> Router:
+def operated(call: Call, missing: str = "Can't find router by id") -> Router:
     """The router that a command is about, if the caller may operate it."""
-    router = call.params.get("id")
-    if not isinstance(router, Router) or router not in call.cloud.store:
-        raise InvalidParameterValue("Can't find router by id")
+    router = call.one(Router, missing=missing)
     check_access(call.cloud, call.account, router)
+    return router
+
+
+def operated_by_role(call: Call) -> Router:
+    """The same, if it is no VM that balances."""
+    router = operated(call)
+    if router.role != ROUTER:
+        raise InvalidParameterValue("Can't find router by id")
     return router
 
 
 @family.command("startRouter")
 def start_router(call: Call) -> Answer:
-    router = operated(call)
-    if router.state != "Running":
-        start(call.cloud, router)
+    router = operated_by_role(call)
+    start_again(call.cloud, router)
     return router
+
+
+def unreachable(router: Router, why: str) -> str:
+    """Why nothing can be done on a router, as the server words it (ResourceUnavailableException)."""
+    return f"Resource [DataCenter:{router.zone.number}] is unreachable: {why}"
+
+
+def start_again(cloud: Cloud, router: Router) -> None:
+    """Start a router where a command that names it says so: its job knows no code for a want of capacity."""
+    if router.state == "Running":
+        return
+    try:
+        start(cloud, router)
+    except InsufficientCapacity as error:
+        raise ApiError(error.text) from None
 
 
 @family.command("stopRouter")
 def stop_router(call: Call) -> Answer:
-    router = operated(call)
-    stop(router)
+    router = operated_by_role(call)
+    stop(call.cloud, router)
     return router
 
 
 @family.command("rebootRouter")
 def reboot_router(call: Call) -> Answer:
-    router = operated(call)
+    router = operated(call, "Unable to find domain router with id {}.")
     if router.state != "Running":
-        raise ResourceUnavailable(f"Unable to reboot domR, it is not in right state {router.state}")
-    stop(router)
-    start(call.cloud, router)
+        raise ApiError(unreachable(router, f"Unable to reboot domR, it is not in right state {router.state}"))
+    stop(call.cloud, router)
+    start_again(call.cloud, router)
     return router
 
 
 @family.command("destroyRouter")
 def destroy_router(call: Call) -> Answer:
+    lost = call.params["id"]
+    if not isinstance(lost, Router) or lost not in call.cloud.store:
+        raise ApiError("Failed to destroy router")
     router = operated(call)
     destroy(call.cloud, router)
     return router
@@ -455,32 +502,65 @@ def destroy_router(call: Call) -> Answer:
 
 @family.command("changeServiceForRouter")
 def change_service_for_router(call: Call) -> Answer:
-    router, offering = operated(call), call.one(ServiceOffering, "serviceofferingid")
+    router = operated(call, "Unable to find router with id {}")
+    offering = call.one(ServiceOffering, "serviceofferingid", missing="Unable to find service offering with id {}")
     if router.service_offering is offering:
         return router
     if not offering.is_system:
-        raise InvalidParameterValue(f"Cannot upgrade router vm to a non system service offering {describe(offering)}")
+        raise InvalidParameterValue(f"Cannot upgrade router vm to a non system service offering {described(offering)}")
     if router.state != "Stopped":
         raise InvalidParameterValue(
-            f"Unable to upgrade router {router.name} in state {router.state}; "
+            f"Unable to upgrade router {described_vm(router)} in state {router.state}; "
             "make sure the router is stopped and not in an error state before upgrading."
         )
     router.service_offering = offering
     return router
 
 
-def describe(offering: ServiceOffering) -> str:
-    """A service offering as error texts name it."""
-    return f'ServiceOffering {{"id":{offering.number},"name":"{offering.name}","uuid":"{offering.id}"}}'
+def described_vm(router: Router) -> str:
+    """A router as error texts name it."""
+    fields = {"id": router.number, "uuid": router.id, "instanceName": router.name, "state": router.state}
+    return f"VM instance {fields_text(**fields, type=VM_TYPES[router.role])}"
 
 
 @family.command("getRouterHealthCheckResults")
 def router_health(call: Call) -> Answer:
-    router = call.params.get("routerid")
-    if not isinstance(router, Router) or router not in call.cloud.store:
-        raise InvalidParameterValue("Unable to find router by id")
-    check_access(call.cloud, call.account, router)
-    return {"routerhealthchecks": {"routerid": router.id, "healthchecks": []}}
+    """What is known of a router's health. None ever says anything of it: no guest runs the checks."""
+    lost = "Can't find router by routerId"
+    router = call.one(Router, "routerid", missing=lost)
+    if router.role != ROUTER:
+        raise InvalidParameterValue(lost)
+    if not call.cloud.configuration.flag("router.health.checks.enabled", default=True):
+        why = f"Router health checks are not enabled for router {router.number}"
+    elif call.flag("performfreshchecks"):
+        router.checked, router.was_reached = call.cloud.clock.datetime(), router.state == "Running"
+        said = "failed - null" if router.was_reached else "results unavailable"
+        why = f"Unable to perform fresh checks on router - Basic tests {said}"
+    elif router.checked is not None:
+        return {"routerhealthchecks": {"routerid": router.id, "healthchecks": health_rows(router)}}
+    else:
+        why = (
+            "No health check results found for the router. This could happen for a newly created router. Please wait for "
+            "periodic results to populate or manually call for checks to execute."
+        )
+    raise ApiError(f"Failed to get health check results due to: {why}")
+
+
+def health_rows(router: Router) -> list[dict[str, Any]]:
+    """The results of a router's last health checks: its host was there and knew no such command, or was not."""
+    details, connected = ("Communication failed", "UNKNOWN") if not router.was_reached else (UNSUPPORTED, "FAILED")
+    return [
+        {
+            "checkname": name,
+            "checktype": "basic",
+            "success": False,
+            "status": status,
+            "lastupdated": when(router.checked),
+            "details": details,
+        }
+        for name, status in (("connectivity.test", connected), ("filesystem.writable.test", "UNKNOWN"))
+        if router.checked is not None
+    ]
 
 
 @family.command("upgradeRouterTemplate")

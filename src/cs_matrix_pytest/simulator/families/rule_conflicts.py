@@ -21,6 +21,7 @@ from cs_matrix_pytest.simulator.models.networks import (
     Vpc,
 )
 from cs_matrix_pytest.simulator.models.vpc import RemoteAccessVpn
+from cs_matrix_pytest.simulator.texts import described
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -73,7 +74,7 @@ def describe(rule: Rule) -> str:
 
 def describe_vpc(vpc: Vpc) -> str:
     """A VPC as error texts name it."""
-    return f'VPC {{"id":{vpc.number},"name":"{vpc.name}","uuid":"{vpc.id}"}}'
+    return described(vpc)
 
 
 def services_on(cloud: Cloud, ip: PublicIp, *, with_firewall: bool) -> list[str]:

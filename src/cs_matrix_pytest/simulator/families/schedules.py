@@ -12,7 +12,7 @@ from cs_matrix_pytest.simulator import cron
 from cs_matrix_pytest.simulator.access import check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.clock import timed
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families.autoscale import check_members
 from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.autoscale import AutoScaleVmGroup
@@ -40,6 +40,16 @@ UPDATE = "UPDATE"
 BOUNDS = ("minmembers", "maxmembers")
 Scheduled = UserVm | AutoScaleVmGroup
 KINDS: dict[str, type[Scheduled]] = {"VirtualMachine": UserVm, "AutoScaleVmGroup": AutoScaleVmGroup}
+NOT_SCHEDULED = """
+    None DomainRouter Volume ConsoleProxy Snapshot Backup Template Iso SystemVm Host StoragePool ImageStore IpAddress
+    PortableIpAddress SecurityGroup PhysicalNetwork TrafficType PhysicalNetworkServiceProvider FirewallRule Account User
+    PrivateGateway StaticRoute Counter Condition AutoScalePolicy AutoScaleVmProfile GlobalLoadBalancerRule LoadBalancerRule
+    AffinityGroup InternalLbVm DedicatedGuestVlanRange GuestOsCategory GuestOs GuestOsMapping Network NetworkAcl
+    NetworkAclItem Project Domain DiskOffering ServiceOffering NetworkOffering VpcOffering BackupOffering Zone Vpc Cluster
+    Pod VmSnapshot Role VpnCustomerGateway ManagementServer ObjectStore Bucket QuotaTariff KubernetesCluster
+    KubernetesSupportedVersion SharedFS Extension ExtensionCustomAction KmsKey HsmProfile
+"""
+"""The other types of resources that commands are about (ApiCommandResourceType)."""
 DEFAULT_DELAY = timedelta(minutes=1)
 
 
@@ -75,10 +85,13 @@ def resource_of(call: Call) -> Scheduled:
     """What a request is about, by either way of naming it; the caller must stand above its owner."""
     resource: Scheduled | None
     if "virtualmachineid" in call.command.params:
-        resource = call.one(UserVm, "virtualmachineid")
+        resource = call.one(UserVm, "virtualmachineid", missing="Unable to find resource by id {}")
     else:
         wanted, id = call["resourcetype"], call["resourceid"]
         kind = next((name for name in KINDS if name.lower() == wanted.lower()), None)
+        other = next((name for name in NOT_SCHEDULED.split() if name.lower() == wanted.lower()), None)
+        if other is not None:
+            raise InvalidParameterValue(f"Scheduling is not supported for resource type: {other}")
         if kind is None:
             raise InvalidParameterValue(f"Unknown resource type: {wanted}")
         table: Table[Any] = call.cloud.store.table(KINDS[kind])
@@ -89,10 +102,48 @@ def resource_of(call: Call) -> Scheduled:
     return resource
 
 
+ABBREVIATED = {
+    "ACT": "Australia/Darwin",
+    "AET": "Australia/Sydney",
+    "AGT": "America/Argentina/Buenos_Aires",
+    "ART": "Africa/Cairo",
+    "AST": "America/Anchorage",
+    "BET": "America/Sao_Paulo",
+    "BST": "Asia/Dhaka",
+    "CAT": "Africa/Harare",
+    "CNT": "America/St_Johns",
+    "CST": "America/Chicago",
+    "CTT": "Asia/Shanghai",
+    "EAT": "Africa/Addis_Ababa",
+    "ECT": "Europe/Paris",
+    "IET": "America/Indiana/Indianapolis",
+    "IST": "Asia/Kolkata",
+    "JST": "Asia/Tokyo",
+    "MIT": "Pacific/Apia",
+    "NET": "Asia/Yerevan",
+    "NST": "Pacific/Auckland",
+    "PLT": "Asia/Karachi",
+    "PNT": "America/Phoenix",
+    "PRT": "America/Puerto_Rico",
+    "PST": "America/Los_Angeles",
+    "SST": "Pacific/Guadalcanal",
+    "VST": "Asia/Ho_Chi_Minh",
+}
+"""The zones behind the three letters that Java knows besides those of the time zone database."""
+OFFSET = re.compile(r"GMT([+-])(?:(\d{1,2})|(\d{1,2}):?([0-5]\d))")
+
+
 def zone_named(name: str) -> tuple[str, tzinfo]:
-    """A time zone; GMT where nobody knows the name, as in Java."""
+    """A time zone by its name, and the name that it goes by; GMT where nobody knows it (java.util.TimeZone)."""
+    offset = OFFSET.fullmatch(name)
+    if offset is not None:
+        sign, alone, hours, minutes = offset.groups()
+        away = timedelta(hours=int(alone or hours), minutes=int(minutes or 0))
+        if away < timedelta(hours=24):
+            written = f"{int(alone or hours):02}:{int(minutes or 0):02}"
+            return f"GMT{sign}{written}", timezone(away if sign == "+" else -away)
     try:
-        return name, ZoneInfo(name)
+        return name, ZoneInfo(ABBREVIATED.get(name, name))
     except (LookupError, ValueError, OSError):
         return "GMT", timezone.utc
 
@@ -110,8 +161,6 @@ def action_named(text: str, kind: str) -> str:
 def check_details(kind: str, details: dict[str, str]) -> None:
     """Raise InvalidParameterValue for details that an action cannot do with."""
     if kind == "VirtualMachine":
-        if details:
-            raise InvalidParameterValue("Details are not supported for VirtualMachine schedules")
         return
     if not details:
         raise InvalidParameterValue(f"Details are required for {kind} schedule")
@@ -125,11 +174,11 @@ def check_details(kind: str, details: dict[str, str]) -> None:
 
 
 def parse_schedule(text: str) -> cron.Cron:
-    """The cron fields of a request. Raises ApiError (530): to the server a bad one is an unexpected error."""
+    """The cron fields of a request. Raises ParameterError."""
     try:
         return cron.parse(text)
     except ValueError as error:
-        raise ApiError(str(error)) from None
+        raise ParameterError(str(error)) from None
 
 
 def local(moment: datetime | None, zone: tzinfo) -> datetime | None:
@@ -137,38 +186,48 @@ def local(moment: datetime | None, zone: tzinfo) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=zone).astimezone(timezone.utc)
 
 
-def check_dates(start: datetime, end: datetime | None, zone: tzinfo) -> None:
+def zoned_text(moment: datetime, name: str, zone: tzinfo) -> str:
+    """A moment as Java writes one of a time zone: ``2026-01-31T10:05Z[UTC]``."""
+    there = moment.astimezone(zone)
+    pattern = "%Y-%m-%dT%H:%M" + (":%S" if there.second or there.microsecond else "")
+    text = there.strftime(pattern) + (there.strftime(".%f") if there.microsecond else "")
+    offset = there.strftime("%z")
+    return f"{text}{f'{offset[:3]}:{offset[3:]}' if there.utcoffset() else 'Z'}[{name}]"
+
+
+def check_dates(start: datetime, end: datetime | None, name: str, zone: tzinfo) -> None:
     """Raise InvalidParameterValue for dates that are past or the wrong way round.
 
     Past is what the wall clock says: clients reckon from theirs, which simulated time may have left behind.
     """
-    now = datetime.now(zone)
-    shown = f"can't be before current time [{now.isoformat()}]."
+    now = datetime.now(timezone.utc)
+    starts, current = (zoned_text(moment, name, zone) for moment in (start, now))
     if start < now:
         raise InvalidParameterValue(
-            f"Invalid value for start date. Start date [{start.astimezone(zone).isoformat()}] {shown}"
+            f"Invalid value for start date. Start date [{starts}] can't be before current time [{current}]."
         )
-    if end is not None and end < now:
-        raise InvalidParameterValue(
-            f"Invalid value for end date. End date [{end.astimezone(zone).isoformat()}] {shown}"
-        )
-    if end is not None and end < start:
-        raise InvalidParameterValue(
-            f"Invalid value for end date. End date [{end.astimezone(zone).isoformat()}] can't be before start date "
-            f"[{start.astimezone(zone).isoformat()}]."
-        )
+    if end is None:
+        return
+    ends = f"Invalid value for end date. End date [{zoned_text(end, name, zone)}] can't be before"
+    if end < now:
+        raise InvalidParameterValue(f"{ends} current time [{current}].")
+    if end < start:
+        raise InvalidParameterValue(f"{ends} start date [{starts}].")
 
 
 @family.command("createVMSchedule", "createResourceSchedule")
 def create_schedule(call: Call) -> Answer:
     resource, cloud, details = resource_of(call), call.cloud, call.map("details")
+    if any(resource in group.members for group in cloud.store.table(AutoScaleVmGroup)):
+        named = call.get("resourceid", resource.number)
+        raise InvalidParameterValue(f"Invalid or non-existent resource: {named}")
     action = action_named(call["action"], kind_of(resource))
     check_details(kind_of(resource), details)
     name, zone = zone_named(call["timezone"])
     start = local(call.get("startdate"), zone) or cloud.clock.datetime() + DEFAULT_DELAY
     end = local(call.get("enddate"), zone)
     expression = parse_schedule(call["schedule"])
-    check_dates(start, end, zone)
+    check_dates(start, end, name, zone)
     schedule = cloud.store.add(
         ResourceSchedule(
             account=resource.account,
@@ -201,7 +260,7 @@ def update_schedule(call: Call) -> Answer:
     end = local(call.get("enddate"), zone)
     if start or end or name != schedule.timezone or (call.flag("enabled") and not schedule.enabled):
         soon = datetime.now(timezone.utc) + DEFAULT_DELAY
-        check_dates(start or max(schedule.start, soon), end or schedule.end, zone)
+        check_dates(start or max(schedule.start, soon), end or schedule.end, name, zone)
     schedule.schedule, schedule.timezone = expression.text, name
     schedule.start, schedule.end = start or schedule.start, end or schedule.end
     schedule.description = call.get("description", schedule.description)
@@ -213,9 +272,9 @@ def update_schedule(call: Call) -> Answer:
 
 
 def _asked_for(call: Call) -> list[ResourceSchedule]:
-    if "id" in call and "ids" in call:
-        raise InvalidParameterValue("Specify either id or ids but not both parameters")
     resource, named = resource_of(call), call.get("ids") or ([call["id"]] if "id" in call else [])
+    if "id" in call and call.get("ids"):
+        raise InvalidParameterValue("Specify either id or ids but not both parameters")
     rows = call.cloud.store.table(ResourceSchedule).where(resource=resource)
     return [row for row in rows if not named or row in named]
 
@@ -231,15 +290,14 @@ def list_schedules(call: Call) -> Answer:
         and enabled in (None, row.enabled)
         and keyword in (row.description or "").lower()
     ]
-    return page(call, rows)
+    return page(call, rows[::-1])
 
 
 @family.command("deleteVMSchedule", "deleteResourceSchedule")
 def delete_schedules(call: Call) -> Answer:
     rows = _asked_for(call)
-    if not rows:
-        what = "Instance Schedules" if call.command.name == "deleteVMSchedule" else "resource schedules"
-        raise ApiError(f"Failed to delete {what}")
+    if not rows and call.command.name == "deleteVMSchedule":
+        raise ApiError("Failed to delete Instance Schedules")
     for row in rows:
         forget_jobs(call.cloud, row)
         call.cloud.store.remove(row)

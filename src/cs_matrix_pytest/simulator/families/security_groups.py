@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import active_account, check_access, owner_of_new, scoping
+from cs_matrix_pytest.simulator import listing
+from cs_matrix_pytest.simulator.access import active_account, check_access, named_account, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.firewall import is_any_cidr
-from cs_matrix_pytest.simulator.families.public_ips import rename
+from cs_matrix_pytest.simulator.families.public_ips import check_custom_id, check_may_customize
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.networks import SecurityGroup, SecurityGroupRule
 from cs_matrix_pytest.simulator.models.vm import UserVm
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Scope, Success
+from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ family = Family("security groups")
 
 DEFAULT_NAME = "default"
 DEFAULT_DESCRIPTION = "Default Security Group"
-PROTOCOLS = ("tcp", "udp", "icmp", "all", "ah", "esp", "gre", "ipip", "ospf", "sctp")
+PROTOCOLS = ("tcp", "udp", "icmp", "all")
 ICMP_NUMBER = "1"
 
 
@@ -35,7 +37,7 @@ def default_group(cloud: Cloud, account: Account) -> SecurityGroup:
 
 def members(cloud: Cloud, group: SecurityGroup) -> list[UserVm]:
     """The VMs in a group."""
-    return [vm for vm in cloud.store.table(UserVm) if group in vm.security_groups]
+    return cloud.store.table(UserVm).having("security_groups", group)
 
 
 def rule_fields(rule: SecurityGroupRule) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def security_group_view(group: SecurityGroup, call: Call) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
-        "description": group.description if group.name != DEFAULT_NAME else None,
+        "description": group.description,
         **owner_fields(group.account),
         "ingressrule": [rule_fields(rule) for rule in rules if not rule.egress],
         "egressrule": [rule_fields(rule) for rule in rules if rule.egress],
@@ -81,11 +83,16 @@ def check_rule(cloud: Cloud, account: Account, rule: SecurityGroupRule, access: 
     check_access(cloud, account, rule.group, access)
 
 
+def _named(cloud: Cloud, owner: Account, name: str) -> SecurityGroup | None:
+    """An account's group of this name, in whatever case."""
+    return cloud.store.table(SecurityGroup).first(lambda group: group.name.lower() == name.lower(), account=owner)
+
+
 @family.command("createSecurityGroup")
 def create_security_group(call: Call) -> Answer:
     owner, name = owner_of_new(call), call["name"]
     default_group(call.cloud, owner)
-    if call.cloud.store.table(SecurityGroup).first(account=owner, name=name):
+    if _named(call.cloud, owner, name) is not None:
         raise InvalidParameterValue(f"Unable to create security group, a group with name {name} already exists.")
     return call.cloud.store.add(SecurityGroup(account=owner, name=name, description=call.get("description")))
 
@@ -93,8 +100,11 @@ def create_security_group(call: Call) -> Answer:
 @family.command("updateSecurityGroup")
 def update_security_group(call: Call) -> Answer:
     group, name = call.one(SecurityGroup), call.get("name")
+    if "customid" in call:
+        # It is looked at, but no group is given it.
+        check_may_customize(call)
+        check_custom_id(call.cloud, SecurityGroup, call["customid"])
     check_access(call.cloud, call.account, group)
-    rename(call, group)
     if name is None or name == group.name:
         return group
     if not name.strip():
@@ -109,7 +119,7 @@ def update_security_group(call: Call) -> Answer:
 
 @family.command("deleteSecurityGroup")
 def delete_security_group(call: Call) -> Answer:
-    group, cloud = named_group(call, "id", "name"), call.cloud
+    group, cloud = _doomed(call), call.cloud
     check_access(cloud, call.account, group)
     if group.name.lower() == DEFAULT_NAME:
         raise InvalidParameterValue("The network group default is reserved")
@@ -124,19 +134,47 @@ def delete_security_group(call: Call) -> Answer:
     return Success()
 
 
-def named_group(call: Call, by_id: str, by_name: str) -> SecurityGroup:
-    """The group that a request names by id, or by name and owner."""
-    if by_id in call and by_name in call:
-        raise InvalidParameterValue("id and name parameters are mutually exclusive")
-    if by_id in call:
-        return call.one(SecurityGroup, by_id)
-    if by_name not in call:
-        raise InvalidParameterValue("Either id or name parameter is required by authorizeSecurityGroup command")
-    owner = owner_of_new(call)
+def _owner(call: Call) -> Account:
+    """Whose group a request names."""
+    owner = named_account(call) or call.account
     default_group(call.cloud, owner)
-    found = call.cloud.store.table(SecurityGroup).first(account=owner, name=call[by_name])
+    return owner
+
+
+def _doomed(call: Call) -> SecurityGroup:
+    """The group to delete, by id, or by name and owner (DeleteSecurityGroupCmd.getId)."""
+    if "id" in call and "name" in call:
+        raise InvalidParameterValue("name and id parameters are mutually exclusive")
+    if "id" in call:
+        return call.one(SecurityGroup, missing="Unable to find network group: {}; failed to delete group.")
+    if "name" not in call:
+        raise InvalidParameterValue("Either id or name parameter is required by deleteSecurityGroup command")
+    owner = _owner(call)
+    found = _named(call.cloud, owner, call["name"])
     if found is None:
-        raise InvalidParameterValue(f"Unable to find security group {call[by_name]} for account id={owner.number}")
+        raise InvalidParameterValue(
+            f"Unable to find security group by name {call['name']} for the account id={owner.number}"
+        )
+    return found
+
+
+@family.before("authorizeSecurityGroupIngress", "authorizeSecurityGroupEgress")
+def group_of_rule(call: Call) -> SecurityGroup:
+    """The group that a rule is for, by id, or by name and owner (AuthorizeSecurityGroupIngressCmd.getSecurityGroupId)."""
+    owner = _owner(call)
+    by_id, name = "securitygroupid" in call, call.get("securitygroupname")
+    if by_id and name is not None:
+        raise InvalidParameterValue("securityGroupId and securityGroupName parameters are mutually exclusive")
+    if by_id:
+        return call.one(SecurityGroup, "securitygroupid", missing="Unable to find security group by id {}")
+    if name is None:
+        # The command for egress says the same.
+        raise InvalidParameterValue(
+            "Either securityGroupId or securityGroupName is required by authorizeSecurityGroupIngress command"
+        )
+    found = _named(call.cloud, owner, name)
+    if found is None:
+        raise InvalidParameterValue(f"Unable to find security group {name} for account id={owner.number}")
     return found
 
 
@@ -149,22 +187,33 @@ def visible(call: Call) -> Iterable[SecurityGroup]:
     return call.cloud.store.table(SecurityGroup)
 
 
-family.listing(
-    "listSecurityGroups",
+SPEC = ListSpec(
     SecurityGroup,
     scope=Scope.OWNER,
     rows=visible,
-    filters={
-        "securitygroupname": lambda group, name, call: group.name == name,
-        "virtualmachineid": lambda group, vm, call: group in vm.security_groups,
-    },
+    filters={"securitygroupname": lambda group, name, _call: group.name.lower() == name.lower()},
+    keyword=("name", "description"),
 )
+
+
+@family.command("listSecurityGroups")
+def list_security_groups(call: Call) -> Answer:
+    vm = call.maybe(
+        UserVm,
+        "virtualmachineid",
+        missing="Unable to list network groups for virtual machine instance {}; instance not found.",
+    )
+    if vm is None:
+        return listing.run(call, SPEC)
+    # Nothing else of the request counts then.
+    check_access(call.cloud, call.account, vm)
+    return listing.page(call, list(vm.security_groups))
 
 
 @family.command("authorizeSecurityGroupIngress", "authorizeSecurityGroupEgress")
 def authorize(call: Call) -> Answer:
     egress = call.command.name.endswith("Egress")
-    group, cloud = named_group(call, "securitygroupid", "securitygroupname"), call.cloud
+    group, cloud = group_of_rule(call), call.cloud
     cidrs, groups = call.get("cidrlist"), call.entries("usersecuritygrouplist")
     if cidrs is None and not groups:
         raise InvalidParameterValue("At least one cidr or at least one security group needs to be specified")
@@ -174,20 +223,22 @@ def authorize(call: Call) -> Answer:
             raise InvalidParameterValue(f"Invalid cidr {cidr}")
     protocol, first, last = protocol_and_ports(call)
     allowed = [authorized_group(call, group, entry, f"{protocol}:{first}:{last}") for entry in groups]
-    sources: list[tuple[str | None, SecurityGroup | None]] = [(None, each) for each in dict.fromkeys(allowed)]
+    sources: list[tuple[str | None, SecurityGroup | None]] = [
+        (None, each) for each in sorted(dict.fromkeys(allowed), key=lambda each: each.number)
+    ]
     sources += [(cidr, None) for cidr in cidrs or ()]
     rules, new = cloud.store.table(SecurityGroupRule), []
     for source, other in sources:
+        # The oldest such rule is looked at, whichever way it leads.
         there = rules.first(
             group=group,
-            egress=egress,
             protocol=protocol,
             start_port=first,
             end_port=last,
             cidr=source,
             allowed_group=other,
         )
-        if there is None:
+        if there is None or there.egress is not egress:
             new.append(
                 cloud.store.add(
                     SecurityGroupRule(
@@ -256,13 +307,14 @@ def protocol_and_ports(call: Call) -> tuple[str, int | None, int | None]:
 def check_icmp(icmp_type: int | None, icmp_code: int | None) -> None:
     """NetUtils.validateIcmpTypeAndCode."""
     if icmp_type is None or icmp_code is None:
-        raise InvalidParameterValue("Invalid ICMP type/code specified, icmpType = null, icmpCode = null")
+        shown = ["null" if number is None else number for number in (icmp_type, icmp_code)]
+        raise InternalError(f"Invalid ICMP type/code specified, icmpType = {shown[0]}, icmpCode = {shown[1]}")
     if icmp_type == -1 and icmp_code != -1:
-        raise InvalidParameterValue(f"Invalid icmp code: {icmp_code}, should be -1 when icmp type is -1")
-    if not -1 <= icmp_type <= 255:
-        raise InvalidParameterValue(f"Invalid icmp type: {icmp_type}")
-    if not -1 <= icmp_code <= 255:
-        raise InvalidParameterValue(f"Invalid icmp code: {icmp_code}")
+        raise InternalError("Invalid icmp code")
+    if icmp_type != -1 and icmp_code == -1:
+        raise InternalError("Invalid icmp code: need non-negative icmp code ")
+    if icmp_code > 255 or icmp_type > 255 or icmp_code < -1 or icmp_type < -1:
+        raise InternalError("Invalid icmp type/code ")
 
 
 def authorized_group(call: Call, group: SecurityGroup, entry: dict[str, str], ports: str) -> SecurityGroup:
@@ -280,7 +332,7 @@ def authorized_group(call: Call, group: SecurityGroup, entry: dict[str, str], po
             f"Nonexistent account: {account_name} when trying to authorize security group rule  for {group.number}:{ports}"
         )
     default_group(call.cloud, account)
-    found = call.cloud.store.table(SecurityGroup).first(account=account, name=name)
+    found = _named(call.cloud, account, name)
     if found is None:
         raise InvalidParameterValue(
             f"Nonexistent group {name} for account {account_name}/{domain.number} is given, "
@@ -296,7 +348,8 @@ def revoke(call: Call) -> Answer:
     if not isinstance(rule, SecurityGroupRule) or rule not in call.cloud.store:
         raise InvalidParameterValue(f"Unable to find security rule with id {getattr(rule, 'number', rule)}")
     if rule.egress is not egress:
-        raise InvalidParameterValue(f"Mismatch in rule type for security rule {rule.id}")
+        text = fields_text(id=rule.number, uuid=rule.id, type="egress" if rule.egress else "ingress")
+        raise InvalidParameterValue(f"Mismatch in rule type for security rule SecurityGroupRule {text}")
     check_access(call.cloud, call.account, rule.group, "OperateEntry")
     call.cloud.store.remove(rule)
     return Success()

@@ -37,6 +37,7 @@ from cs_matrix_pytest.simulator.families.offering_scope import (
     in_zone,
     scope_fields,
     updated_domains,
+    updated_offering,
     updated_zones,
     usable_by,
 )
@@ -391,7 +392,7 @@ def _own_disk(call: Call, details: dict[str, str]) -> DiskOffering:
 
 @family.command("updateServiceOffering")
 def update_service_offering(call: Call) -> Answer:
-    offering = call.one(ServiceOffering, missing="unable to find service offering {}")
+    offering = updated_offering(call, ServiceOffering, "unable to find service offering {}")
     state = state_of(call)
     domains, zones = updated_domains(call, offering), updated_zones(call, offering)
     _check_instances_within(call, offering, domains)

@@ -18,10 +18,10 @@ from cs_matrix_pytest.simulator.errors import (
     InvalidParameterValue,
     ParameterError,
     PermissionDenied,
-    ResourceUnavailable,
 )
 from cs_matrix_pytest.simulator.families import capacity, volumes
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
+from cs_matrix_pytest.simulator.families.images import check_image_store
 from cs_matrix_pytest.simulator.families.public_ips import rename
 from cs_matrix_pytest.simulator.families.schedules import zone_named
 from cs_matrix_pytest.simulator.models.iam import Account
@@ -30,7 +30,7 @@ from cs_matrix_pytest.simulator.models.storage import Snapshot, SnapshotPolicy, 
 from cs_matrix_pytest.simulator.models.vm import VmSnapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
-from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
+from cs_matrix_pytest.simulator.views import bare_tags, owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -38,12 +38,16 @@ if TYPE_CHECKING:
 family = Family("snapshots")
 for command in ("createSnapshot", "createSnapshotPolicy"):
     family.must_name(command, "volumeid", Volume, "Unable to find volume by id={}")
-family.must_name("updateSnapshotPolicy", "id", SnapshotPolicy, "Invalid Snapshot policy ID was provided")
 
 LOCATIONS = ("PRIMARY", "SECONDARY")
 INTERVALS = {"HOURLY": 0, "DAILY": 1, "WEEKLY": 2, "MONTHLY": 3}
 """The number that answers have for a policy's interval."""
 TYPES = ("MANUAL", "RECURRING", "TEMPLATE", *INTERVALS, "GROUP", "FROM_GROUP")
+
+
+@family.before("updateSnapshotPolicy")
+def check_policy_given(call: Call) -> None:
+    call.one(SnapshotPolicy, missing="Invalid Snapshot policy ID was provided")
 
 
 @family.view(Snapshot)
@@ -73,10 +77,10 @@ def snapshot_view(snapshot: Snapshot, call: Call) -> dict[str, Any]:
         "tags": tag_fields(snapshot),
         "hasannotations": has_annotations(snapshot, call),
     }
-    if call.command.lists:
+    if call.command.lists or call.command.name == "copySnapshot":
         del shown["snapshottype"]
     else:
-        shown["osdisplayname"] = os_type.name if os_type else None
+        shown |= {"osdisplayname": os_type.name if os_type else None, "tags": bare_tags(snapshot)}
     return shown
 
 
@@ -128,7 +132,7 @@ def create_snapshot(call: Call) -> Generator[Resource, None, Answer]:
         )
     check_access(cloud, call.account, volume)
     snapshot = new_snapshot(cloud, volume, call.get("name"), policy)
-    snapshot.more_zones = [zone for zone in zones if zone is not volume.zone]
+    snapshot.more_zones += [zone for zone in zones if zone is not volume.zone]
     snapshot.tags = call.map("tags")
     try:
         yield snapshot
@@ -188,6 +192,7 @@ def new_snapshot(
             size=volume.size,
             type=policy.interval if policy else "MANUAL",
             policy=policy,
+            more_zones=[zone for zone in (policy.more_zones if policy else ()) if zone is not volume.zone],
             state="Allocated",
         )
     )
@@ -270,12 +275,12 @@ def copy_snapshot(call: Call) -> Answer:
     check_access(call.cloud, call.account, snapshot, "OperateEntry")
     if source not in (snapshot.zone, *snapshot.more_zones):
         raise InvalidParameterValue(f"There is no snapshot ID: {snapshot.id} ready on image store")
-    if any(call.cloud.store.table(ImageStore).first(zone=zone) is None for zone in targets):
-        raise ResourceUnavailable("Destination zone is not ready, no image store associated")
+    for zone in targets:
+        check_image_store(call.cloud, zone)
     new = [zone for zone in targets if zone not in (snapshot.zone, *snapshot.more_zones)]
     call.cloud.limits.check(snapshot.account, "secondary_storage", snapshot.physical_size * len(new))
     snapshot.more_zones += new
-    return {"snapshot": call.cloud.view(snapshot, call) | {"zoneid": targets[0].id, "zonename": targets[0].name}}
+    return {"snapshot": next(row for row in per_copy(call, snapshot) if row["zoneid"] == targets[0].id)}
 
 
 @family.command("extractSnapshot")
@@ -299,7 +304,6 @@ def extract_snapshot(call: Call) -> Answer:
             "name": snapshot.name,
             "accountid": snapshot.account.id,
             "state": "DOWNLOAD_URL_CREATED",
-            "created": when(cloud.clock.datetime()),
             "url": snapshot.extract_url,
             **({"zoneid": zone.id, "zonename": zone.name} if zone is not None else {}),
         }
@@ -314,9 +318,14 @@ SPEC = ListSpec(
         "snapshottype": lambda row, value, _call: _of_type(row, value),
         "intervaltype": lambda row, value, call: _of_interval(row, value, call),
         "zoneid": lambda row, zone, _call: row.zone is zone or zone in row.more_zones,
-        "showunique": lambda _row, _value, _call: True,
-        "locationtype": lambda _row, _value, _call: True,
-        "storageid": lambda row, value, _call: row.volume.pool is value,
+        "locationtype": lambda _row, value, call: (
+            call.get("showunique") is not False or value.strip().upper() != LOCATIONS[0]
+        ),
+        "imagestoreid": lambda row, store, call: any(copy is store for _zone, copy in copies_of(call, row)),
+        # The server compares the pool's number with that of the secondary storage.
+        "storageid": lambda row, pool, call: any(
+            copy is not None and copy.number == pool.number for _zone, copy in copies_of(call, row)
+        ),
     },
 )
 
@@ -349,14 +358,44 @@ def list_snapshots(call: Call) -> Answer:
         raise InvalidParameterValue(f"Invalid locationtype specified, {call['locationtype']}")
     scope = scoping(call)
     rows = [row for row in call.cloud.store.table(Snapshot) if scope.admits(row.account)]
-    tags = call.params.pop("tags", None)
     chosen: list[Any] = listing.filtered(call, SPEC, rows)
-    call.params["tags"] = tags
-    wanted = call.map("tags")
-    if wanted:
-        chosen = [row for row in chosen if any(row.tags.get(key) == value for key, value in wanted.items())]
     # Its order is that of texts: a snapshot's number, and its store's.
-    return listing.page(call, sorted(chosen, key=lambda row: f"{row.number}_"))
+    chosen.sort(key=lambda row: f"{row.number}_")
+    if call.get("showunique") is False:
+        chosen = [fields for row in chosen for fields in per_copy(call, row)]
+    elif "zoneid" in call:
+        here = {"zoneid": call["zoneid"].id, "zonename": call["zoneid"].name}
+        chosen = [call.cloud.view(row, call) | here for row in chosen]
+    return listing.page(call, chosen)
+
+
+def copies_of(call: Call, snapshot: Snapshot) -> list[tuple[Zone, ImageStore | None]]:
+    """The zones where a snapshot is, each with the secondary storage that has it; None as long as there is no copy."""
+    stores = call.cloud.store.table(ImageStore)
+    zones = [snapshot.zone, *snapshot.more_zones]
+    if snapshot.state != "BackedUp":
+        return [(snapshot.zone, None)]
+    return [(zone, stores.first(lambda store, zone=zone: store.zone in (None, zone))) for zone in zones]  # type: ignore[misc]
+
+
+def per_copy(call: Call, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """A snapshot as a list shows it that is not to be unique: once for every copy, with where it is."""
+    shown = call.cloud.view(snapshot, call)
+    rows = []
+    for zone, store in copies_of(call, snapshot):
+        if call.get("zoneid", zone) is not zone or call.get("imagestoreid", store) is not store:
+            continue
+        row = {**shown, "zoneid": zone.id, "zonename": zone.name, "revertable": False, "physicalsize": 0}
+        if store is not None:
+            row["datastorestate"] = "Ready"
+        if call.is_root_admin or snapshot.account is call.account or snapshot.account.project is not None:
+            row["status"] = snapshot.state
+        if call.is_root_admin and store is not None:
+            row |= {"datastoreid": store.id, "datastorename": store.name, "datastoretype": "Image"}
+        # A copy was downloaded from where the snapshot was taken.
+        percent, state = ("0", "") if zone is snapshot.zone else ("100", "DOWNLOADED")
+        rows.append(row | {"downloaddetails": {"downloadPercent": percent, "downloadState": state}})
+    return rows
 
 
 @family.view(SnapshotPolicy)
@@ -476,7 +515,8 @@ def take_scheduled(cloud: Cloud, policy: SnapshotPolicy, schedule: str) -> None:
     if policy.display and volume in cloud.store and volume.state == "Ready":
         # Where the limit is reached, the server sends an alert and waits for the next time.
         with suppress(ApiError):
-            new_snapshot(cloud, volume, policy=policy).state = "BackedUp"
+            snapshot = new_snapshot(cloud, volume, policy=policy)
+            snapshot.state, snapshot.tags = "BackedUp", dict(policy.tags)
         kept = cloud.store.table(Snapshot).where(policy=policy, state="BackedUp")
         for snapshot in kept[: max(len(kept) - policy.max_snaps, 0)]:
             remove(cloud, snapshot)

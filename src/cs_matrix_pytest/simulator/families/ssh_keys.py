@@ -9,22 +9,21 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import owner_of_new
+from cs_matrix_pytest.simulator.access import owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
+from cs_matrix_pytest.simulator.listing import filtered, page
 from cs_matrix_pytest.simulator.models.access_keys import SshKeyPair
 from cs_matrix_pytest.simulator.models.iam import Account
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Success
 from cs_matrix_pytest.simulator.views import owner_fields
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("SSH keys")
-family.listing("listSSHKeyPairs", SshKeyPair, scope=Scope.OWNER, keyword=("name", "fingerprint"), newest_first=True)
-# ListSSHKeyPairsCmd names its rows otherwise than the commands that make one.
-family.object_names["listSSHKeyPairs"] = "sshkeypair"
+SPEC = ListSpec(SshKeyPair, keyword=("name", "fingerprint"), newest_first=True)
 
 KEY_TYPES = ("ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEY_BYTES = 279
@@ -42,9 +41,18 @@ def key_pair_view(pair: SshKeyPair, call: Call) -> dict[str, Any]:
     }
 
 
+# ListSSHKeyPairsCmd names its rows otherwise than the commands that make one.
+@family.command("listSSHKeyPairs", object_name="sshkeypair")
+def list_key_pairs(call: Call) -> Answer:
+    # Who names one by its id alone sees no more than their own.
+    scope = scoping(call, by_id=False)
+    rows = [row for row in call.cloud.store.table(SshKeyPair) if scope.admits(row.account)]
+    return page(call, filtered(call, SPEC, rows))
+
+
 def key_pair_named(cloud: Cloud, owner: Account, name: str) -> SshKeyPair | None:
-    """An account's key pair of this name."""
-    return cloud.store.table(SshKeyPair).first(account=owner, name=name)
+    """An account's key pair of this name, in whatever case."""
+    return cloud.store.table(SshKeyPair).first(lambda pair: pair.name.lower() == name.lower(), account=owner)
 
 
 def fingerprint(public_key: str) -> str:
@@ -112,7 +120,8 @@ def delete_key_pair(call: Call) -> Answer:
     pair = key_pair_named(call.cloud, owner, call["name"])
     if pair is None:
         raise InvalidParameterValue(
-            f"A key pair with name '{call['name']}' does not exist for account {owner.name} in specified domain id"
+            f"A key pair with name '{call['name']}' does not exist for account {owner.name} in specified domain id",
+            named={"domainId": owner.domain.id},
         )
     call.cloud.store.remove(pair)
     return Success()

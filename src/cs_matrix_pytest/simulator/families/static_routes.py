@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import check_access
+from cs_matrix_pytest.simulator.access import check_access, check_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.addresses import within
@@ -15,7 +15,7 @@ from cs_matrix_pytest.simulator.models.networks import PublicIp, Vpc
 from cs_matrix_pytest.simulator.models.vpc import PrivateGateway, StaticRoute
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
-from cs_matrix_pytest.simulator.views import owner_fields, tag_fields
+from cs_matrix_pytest.simulator.views import account_fields, tag_fields
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -36,9 +36,7 @@ def static_route_view(route: StaticRoute, _call: Call) -> dict[str, Any]:
         "vpcgatewayip": gateway.ip_address if gateway else None,
         "nexthop": route.next_hop,
         "cidr": route.cidr,
-        # The server names the account of a project as well as the project.
-        "account": route.account.name,
-        **owner_fields(route.account),
+        **account_fields(route.account),
         "tags": tag_fields(route),
     }
 
@@ -72,9 +70,12 @@ def create_static_route(call: Call) -> Generator[Resource, None, Answer]:
 def planned(call: Call) -> StaticRoute:
     """The route that a request describes, with the checks of its parameters."""
     cloud, cidr, next_hop = call.cloud, call["cidr"], call.get("nexthop")
-    gateway, vpc = named_gateway(call), call.maybe(Vpc, "vpcid")
-    if gateway is None and vpc is None:
+    gateway = call.maybe(PrivateGateway, "gatewayid", missing="Invalid id is specified for the gateway")
+    vpc = call.maybe(Vpc, "vpcid", missing="Invalid vpc id is specified")
+    whose = gateway or vpc
+    if whose is None:
         raise InvalidParameterValue("One of vpcId or gatewayId must be specified")
+    check_owner(call.account, whose.account)
     if gateway is None and next_hop is None:
         raise InvalidParameterValue("one of gatewayId and nextHop must be specified")
     if gateway is not None and next_hop is not None:
@@ -95,15 +96,6 @@ def planned(call: Call) -> StaticRoute:
             f"Next hop {next_hop} is invalid. It must be within VPC CIDR or on the same public or private network"
         )
     return StaticRoute(account=vpc.account, vpc=vpc, cidr=cidr, gateway=gateway, next_hop=next_hop)
-
-
-def named_gateway(call: Call) -> PrivateGateway | None:
-    gateway = call.params.get("gatewayid")
-    if gateway is None:
-        return None
-    if not isinstance(gateway, PrivateGateway) or gateway not in call.cloud.store:
-        raise InvalidParameterValue("Invalid id is specified for the gateway")
-    return gateway
 
 
 def check_cidr(cloud: Cloud, vpc: Vpc, cidr: str) -> None:
@@ -134,11 +126,12 @@ def reaches(cloud: Cloud, vpc: Vpc, next_hop: str) -> bool:
     return any(within(next_hop, cidr) for cidr in (vpc.cidr, *public, *private))
 
 
+family.must_name("deleteStaticRoute", "id", StaticRoute, "Unable to find static route by id={}")
+
+
 @family.command("deleteStaticRoute")
 def delete_static_route(call: Call) -> Answer:
-    route = call.params["id"]
-    if not isinstance(route, StaticRoute) or route not in call.cloud.store:
-        raise InvalidParameterValue("Invalid id is specified for the static route")
+    route = call.one(StaticRoute)
     check_access(call.cloud, call.account, route)
     call.cloud.store.remove(route)
     return Success()
@@ -149,4 +142,4 @@ def remove_of_vpc(cloud: Cloud, vpc: Vpc) -> None:
         cloud.store.remove(route)
 
 
-family.listing("listStaticRoutes", StaticRoute, scope=Scope.OWNER, newest_first=True, keyword=("cidr",))
+family.listing("listStaticRoutes", StaticRoute, scope=Scope.OWNER, newest_first=True, keyword=())

@@ -389,11 +389,19 @@ def list_storage_tags(call: Call) -> Answer:
 
 @family.command("findStoragePoolsForMigration", object_name="storagepool")
 def find_pools_for_migration(call: Call) -> Answer:
-    cloud, volume, keyword = call.cloud, call.one(Volume), call.get("keyword", "").lower()
-    source, vm = volume.pool, volume.vm
+    cloud, keyword = call.cloud, call.get("keyword", "").lower()
     if not call.is_root_admin:
         raise PermissionDenied("No permission to migrate volume, only root admin can migrate a volume")
-    if source is None or volume.state != "Ready" or (vm and vm.state == "Running" and not moves_disks(cloud, vm)):
+    volume = call["id"]
+    if not isinstance(volume, Volume) or volume not in cloud.store:
+        number = str(getattr(volume, "number", volume))
+        raise InvalidParameterValue("Unable to find volume with specified id.", named={"volumeId": number})
+    source, vm = volume.pool, volume.vm
+    if (
+        source is None
+        or volume.state != "Ready"
+        or (vm and vm.state == "Running" and not moves_disks(cloud, vm, exactly=True))
+    ):
         return {}
     cluster = source.cluster or (vm.cluster if vm else None)
     rows = [
@@ -409,12 +417,13 @@ def find_pools_for_migration(call: Call) -> Answer:
     return page(call, rows)
 
 
-def moves_disks(cloud: Cloud, vm: UserVm) -> bool:
-    """True where a hypervisor can move the disks of a running VM (isStorageMotionSupported)."""
+def moves_disks(cloud: Cloud, vm: UserVm, *, exactly: bool = False) -> bool:
+    """True where a hypervisor can move the disks of a running VM (isStorageMotionSupported); ``exactly``: of its version,
+    which counts for KVM too (findByHypervisorTypeAndVersion)."""
     rows = cloud.store.table(HypervisorCapabilities).where(hypervisor=vm.hypervisor)
     version = (vm.host.hypervisor_version if vm.host else None) or "default"
     known = [row for row in rows if row.version == version]
-    if not known and vm.hypervisor == "KVM":
+    if not known and vm.hypervisor == "KVM" and not exactly:
         known = rows
     elif not known and vm.hypervisor == "VMware":
         known = [row for row in rows if row.version == version.rpartition(".")[0]]

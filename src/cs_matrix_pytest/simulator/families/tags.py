@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_domain, check_owner, scoping
+from cs_matrix_pytest.simulator.access import check_owner, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue
 from cs_matrix_pytest.simulator.listing import page
-from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project, User
+from cs_matrix_pytest.simulator.models.iam import Account, Domain, Project
+from cs_matrix_pytest.simulator.models.networks import AclRule, SecurityGroupRule
+from cs_matrix_pytest.simulator.models.tags import TagCustomer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource
-from cs_matrix_pytest.simulator.views import tag_fields
+from cs_matrix_pytest.simulator.views import full_tags
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -83,19 +85,22 @@ DETAILED = frozenset(
 OTHERS = frozenset(["VnfTemplate", "DomainRouter", "GuestOsCategory", "ObjectStore"])
 RESOURCE_TYPES = {name.lower(): name for name in TAGGABLE | DETAILED | OTHERS}
 """ResourceTag.ResourceObjectType, by lower-case name."""
+OTHERWISE_CALLED = {"Storage": "PrimaryStorage"}
+"""Resource types that are called otherwise where events and annotations name them."""
 
 
 def resource_type_of(text: str) -> str:
     """A resource type's proper name."""
     found = RESOURCE_TYPES.get(text.lower())
     if found is None:
-        raise InvalidParameterValue(f"Invalid resource type: {text}")
+        raise InvalidParameterValue(f"Invalid resource type {text}")
     return found
 
 
 def kinds_of(cloud: Cloud, resource_type: str) -> list[type[Resource]]:
     """The classes that a resource type means."""
-    return [kind for kind in cloud.registry.views if kind.resource_type == resource_type]
+    wanted = OTHERWISE_CALLED.get(resource_type, resource_type)
+    return [kind for kind in cloud.registry.views if kind.resource_type == wanted]
 
 
 def resource_of(call: Call, resource_type: str, id: str) -> Resource:
@@ -105,28 +110,26 @@ def resource_of(call: Call, resource_type: str, id: str) -> Resource:
         found = table.by_number(int(id)) if id.isdecimal() else table.get(id)
         if found is not None and found in table:
             return found
-    raise InvalidParameterValue(f"Unable to find resource by uuid {id} and type {resource_type}")
+    kind_of_id = "id" if id.isdecimal() else "uuid"
+    raise InvalidParameterValue(f"Unable to find resource by {kind_of_id} {id} and type {resource_type}")
 
 
 def owner_of(resource: Resource) -> Account | None:
     """Whose a resource is; None for what belongs to nobody."""
     if isinstance(resource, Account):
         return resource
-    if isinstance(resource, User):
-        return resource.account
+    if isinstance(resource, AclRule):
+        return resource.acl.vpc.account if resource.acl.vpc is not None else None
+    if isinstance(resource, SecurityGroupRule):
+        return resource.group.account
     owner = getattr(resource, "account", None)
     return owner if isinstance(owner, Account) else None
 
 
-def check_may_tag(call: Call, resource: Resource, refusal: str) -> None:
-    """Owners and those above them may tag; domains are tagged by their admins."""
-    owner = owner_of(resource)
-    if owner is not None:
-        check_owner(call.account, owner)
-    elif isinstance(resource, Domain) and not call.account.is_normal:
-        check_domain(call.account, resource)
-    elif not call.is_root_admin:
-        raise PermissionDenied(refusal)
+def owner_of_tags(cloud: Cloud, resource: Resource) -> Account:
+    """Whose the tags of a resource are (getAccountDomain): of domains the administrator's, as their creator's; of what
+    belongs to nobody the system's."""
+    return cloud.admin_user.account if isinstance(resource, Domain) else owner_of(resource) or cloud.system_account
 
 
 @family.command("createTags")
@@ -134,15 +137,13 @@ def create_tags(call: Call) -> Answer:
     resource_type, tags = resource_type_of(call["resourcetype"]), call.map("tags")
     if resource_type not in TAGGABLE:
         raise InvalidParameterValue(f"The resource type {resource_type} doesn't support resource tags")
-    resources = [resource_of(call, resource_type, id) for id in call["resourceids"]]
+    resources: list[Resource] = []
     for key, value in tags.items():
-        for resource in resources:
-            check_may_tag(
-                call,
-                resource,
-                f"Account '{call.account.name}' doesn't have permissions to create tags for resource [id: "
-                f"{resource.number}, uuid: {resource.id}] ({key}).",
-            )
+        for position, id in enumerate(call["resourceids"]):
+            if position == len(resources):
+                resources.append(resource_of(call, resource_type, id))
+            resource = resources[position]
+            check_owner(call.account, owner_of_tags(call.cloud, resource))
             if not value:
                 raise InvalidParameterValue(f"Value for the key {key} is either null or empty")
             # The database compares keys without regard to case.
@@ -150,29 +151,38 @@ def create_tags(call: Call) -> Answer:
                 raise InternalError(f"tag {key} already on {resource_type} with id {resource.id}")
     for resource in resources:
         resource.tags.update(tags)
+        if "customer" in call:
+            for key in tags:
+                call.cloud.store.add(TagCustomer(resource=resource, key=key, customer=call["customer"]))
     return Success()
 
 
 @family.command("deleteTags")
 def delete_tags(call: Call) -> Answer:
-    resource_type, wanted = resource_type_of(call["resourcetype"]), call.map("tags")
+    resource_type, wanted = resource_type_of(call["resourcetype"]), call.entries("tags")
     found = []
     for id in call["resourceids"]:
-        resource = resource_of(call, resource_type, id)
+        try:
+            resource = resource_of(call, resource_type, id)
+        except InvalidParameterValue:
+            # Tags are looked for by what the request calls the resource: of what is not there, there are none.
+            continue
         found += [(resource, key) for key, value in resource.tags.items() if _matches(wanted, key, value)]
     if not found:
         raise InternalError("Failed to delete tags", cs_code=9999)
     for resource, _ in found:
-        check_may_tag(call, resource, f"Account {call.account.name} doesn't have permissions to delete tags")
+        check_owner(call.account, owner_of_tags(call.cloud, resource))
     for resource, key in found:
         del resource.tags[key]
+        for customer in call.cloud.store.table(TagCustomer).where(resource=resource, key=key):
+            call.cloud.store.remove(customer)
     return Success()
 
 
-def _matches(wanted: dict[str, str], key: str, value: str) -> bool:
+def _matches(wanted: list[dict[str, str]], key: str, value: str) -> bool:
     """True where a tag is to be deleted: all are without ``wanted``; a key without a value means any value."""
     return not wanted or any(
-        key.lower() == name.lower() and (not text or text.lower() == value.lower()) for name, text in wanted.items()
+        key.lower() == tag.get("key", "").lower() and tag.get("value", value).lower() == value.lower() for tag in wanted
     )
 
 
@@ -182,29 +192,36 @@ def _tagged(cloud: Cloud, kinds: Iterable[type[Resource]]) -> list[Resource]:
 
 @family.command("listTags")
 def list_tags(call: Call) -> Answer:
-    resource_type = resource_type_of(call["resourcetype"]) if "resourcetype" in call else None
-    if resource_type == "Project" and "projectid" not in call and "resourceid" in call:
+    resource_type = call.get("resourcetype", "").lower()
+    if resource_type == "project" and "projectid" not in call and call.get("resourceid"):
         # The tags of a project are its own account's.
         id, projects = call["resourceid"], call.cloud.store.table(Project)
         call.params["projectid"] = projects.by_number(int(id)) if id.isdecimal() else projects.get(id)
-    scope, keyword = scoping(call, by_id=False), call.get("keyword", "").lower()
+    scope = scoping(call, by_id=False)
     kinds = [
         kind
         for kind in call.cloud.registry.views
-        if kind.resource_type in TAGGABLE and resource_type in (None, kind.resource_type)
+        if kind.resource_type in TAGGABLE and resource_type in ("", kind.resource_type.lower())
     ]
     rows: list[Any] = []
     for resource in _tagged(call.cloud, kinds):
-        owner = owner_of(resource)
-        if (owner is None and not call.is_root_admin) or (owner is not None and not scope.admits(owner)):
-            continue
-        if call.get("resourceid", resource.id) not in (resource.id, str(resource.number)):
-            continue
-        rows += [
-            row
-            for row in tag_fields(resource)
-            if row["key"].lower() == call.get("key", row["key"]).lower()
-            and row["value"].lower() == call.get("value", row["value"]).lower()
-            and (keyword in row["key"].lower() or keyword in row["value"].lower())
-        ]
-    return page(call, rows)
+        owner = owner_of_tags(call.cloud, resource)
+        named = call.get("resourceid", resource.id) in (resource.id, str(resource.number))
+        if scope.admits(owner) and named:
+            rows += [row for row in _rows(call.cloud, resource, owner) if _as_asked(call, row)]
+    return page(call, sorted(rows, key=lambda row: row["resourcetype"], reverse=True))
+
+
+def _rows(cloud: Cloud, resource: Resource, owner: Account) -> list[dict[str, Any]]:
+    customers = {row.key: row.customer for row in cloud.store.table(TagCustomer).where(resource=resource)}
+    return [
+        row | ({"customer": customers[row["key"]]} if row["key"] in customers else {})
+        for row in full_tags(resource, owner)
+    ]
+
+
+def _as_asked(call: Call, row: dict[str, Any]) -> bool:
+    """True where a tag has the key, the value and the customer that a list asks for, in whatever case."""
+    return all(
+        str(row.get(name, "")).lower() == call[name].lower() for name in ("key", "value", "customer") if name in call
+    )

@@ -14,7 +14,10 @@ from cs_matrix_pytest.simulator.families import volumes
 from cs_matrix_pytest.simulator.families.extensions import named_extension
 from cs_matrix_pytest.simulator.families.images import (
     DOWNLOADED_SIZE,
+    HYPERVISORS,
+    Fields,
     add_copies,
+    check_known,
     check_new_image,
     copies_in,
     describe_image,
@@ -231,22 +234,6 @@ def system_template(cloud: Cloud, zone: Zone, hypervisor: str) -> Template | Non
     )
 
 
-HYPERVISORS = (
-    "XenServer",
-    "KVM",
-    "VMware",
-    "Hyperv",
-    "VirtualBox",
-    "Parralels",
-    "BareMetal",
-    "Simulator",
-    "Ovm",
-    "Ovm3",
-    "LXC",
-    "Custom",
-    "External",
-    "Any",
-)
 TEMPLATE_TYPES = ("ROUTING", "SYSTEM", "BUILTIN", "PERHOST", "USER", "VNF", "DATADISK", "ISODISK")
 LONGEST_NAME = 255
 FROM_DISK = "Failed to create private Template record, "
@@ -281,9 +268,24 @@ def template_fields(template: Template, copy: ImageCopy | None, call: Call) -> d
     }
 
 
+VIEW_DETAILS = ("all", "resource", "min")
+
+
 @family.command("listTemplates")
 def list_templates(call: Call) -> Answer:
-    return listed(call, Template, call["templatefilter"], template_fields)
+    return listed(call, Template, call["templatefilter"], fields_by_details(call))
+
+
+def fields_by_details(call: Call) -> Fields:
+    """What a list of templates shows: their details only where ``details`` is not for less."""
+    wanted = call.get("details") or ["all"]
+    if any(name not in VIEW_DETAILS for name in wanted):
+        raise InvalidParameterValue(
+            f"The details parameter contains a non permitted value. The allowed values are [{', '.join(VIEW_DETAILS)}]"
+        )
+    if "all" in wanted:
+        return template_fields
+    return lambda template, copy, call: {**template_fields(template, copy, call), "details": None}
 
 
 def _per_zone(call: Call, template: Template) -> Listing:
@@ -507,6 +509,7 @@ def _hypervisor_of(call: Call, volume: Volume) -> str:
 
 @family.command("updateTemplate")
 def update_template(call: Call) -> Answer:
+    check_known(call)
     template = _template(call, "Please specify a valid Template.")
     kind = template_type_of(call, "update Template to", template.cross_zones)
     update_image(call, template)
@@ -559,7 +562,11 @@ def delete_template(call: Call) -> Answer:
 @family.command("extractTemplate")
 def extract_template(call: Call) -> Answer:
     return {
-        "template": extracted(call, _template(call, "Unsupported format, could not extract the Template"), "TEMPLATE")
+        "template": extracted(
+            call,
+            _template(call, "Unsupported format, could not extract the Template", "Unable to find TEMPLATE with id {}"),
+            "TEMPLATE",
+        )
     }
 
 

@@ -23,7 +23,7 @@ from cs_matrix_pytest.simulator.families.images import check_new_image, copies_i
 from cs_matrix_pytest.simulator.families.isos import checked_os_type, new_iso
 from cs_matrix_pytest.simulator.families.templates import hypervisor_named, new_template, template_type_of
 from cs_matrix_pytest.simulator.families.vm_deploy import check_usable
-from cs_matrix_pytest.simulator.families.volume_changes import check_room
+from cs_matrix_pytest.simulator.families.volume_changes import check_hypervisor, check_room
 from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
 from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, ImageStore, Zone
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
 family = Family("uploads")
 
-OF_FORMAT = {"QCOW2": "KVM", "RAW": "KVM", "OVA": "VMware", "VMDK": "VMware", "VHDX": "Hyperv", "TAR": "LXC"}
-"""The hypervisor that a format is of; VHD is of several."""
-VHD_HYPERVISORS = ("XenServer", "Hyperv", "Simulator")
-
 
 @family.command("getUploadParamsForVolume")
 def for_volume(call: Call) -> Answer:
@@ -57,7 +53,7 @@ def for_volume(call: Call) -> Answer:
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
         raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.number}")
     cloud.limits.check(owner, "secondary_storage", 1)
-    _check_hypervisor(cloud, format, zone)
+    check_hypervisor(cloud, format, zone)
     if wanted.compute_only:
         raise InvalidParameterValue("Please specify a valid disk offering.")
     if not wanted.customized:
@@ -70,17 +66,6 @@ def for_volume(call: Call) -> Answer:
     )
     volume.state, volume.details["format"] = "NotUploaded", format
     return _parameters(call, volume, address)
-
-
-def _check_hypervisor(cloud: Cloud, format: str, zone: Zone) -> None:
-    there = {cluster.hypervisor for cluster in cloud.store.table(Cluster).where(zone=zone)}
-    if format == "VHD" and there & set(VHD_HYPERVISORS):
-        return
-    hypervisor = OF_FORMAT.get(format, VHD_HYPERVISORS[0] if format == "VHD" else "None")
-    if hypervisor not in there:
-        raise InvalidParameterValue(
-            f"The {hypervisor} hypervisor supported for {format} file format, is not found on the zone"
-        )
 
 
 @family.command("getUploadParamsForTemplate")

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.access import active_account, check_domain
+from cs_matrix_pytest.simulator.errors import InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families.capabilities import fixed_rows
+from cs_matrix_pytest.simulator.families.nics import vms_in
 from cs_matrix_pytest.simulator.limits import GONE_VMS, GONE_VOLUMES, ON_SECONDARY
-from cs_matrix_pytest.simulator.models.iam import Account, Domain, Owned, Project, User
+from cs_matrix_pytest.simulator.models.iam import Account, AccountType, Domain, Owned, Project, User
 from cs_matrix_pytest.simulator.models.images import Iso, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.jobs import Job
@@ -300,6 +302,8 @@ QUERIES = ("list", "get", "query", "find", "is", "quota", "verify", "login", "lo
 """How the names of commands begin that change nothing that is metered."""
 PLACES = (Account, Domain, Project, User, Zone, Pod, Cluster, Host, StoragePool, Network, Vpc)
 """What contains other things: a command about one of these may change anything."""
+TOLD = (UserVm, Volume)
+"""Classes whose tables tell of every change of what is metered (`Changes`); those of the others, of what is new or gone."""
 
 
 class UsageMeter:
@@ -309,17 +313,15 @@ class UsageMeter:
         self._cloud = cloud
         self._open: list[dict[Owned, tuple[Account, Items]]] = [{} for _ in METERS]
         """Per meter: what was in use of each resource when it was last looked at, and whose it was."""
-        self._newest: dict[type[Owned], int] = {}
-        self._live: dict[type[Owned], int] = {}
 
     def after(self, call: Call, job: Job | None) -> None:
         """Look at what a command that has run may have changed."""
         if not call.command.lists and not call.command.name.startswith(QUERIES):
-            self.look(_touched(call, job))
+            self.look(_touched(self._cloud, call, job))
 
     def look(self, at: Iterable[Resource] | None = None) -> None:
-        """Write the events of what has changed, of everything, or of some resources and whatever is new or gone."""
-        found = self._found(None if at is None else list(at))
+        """Write the events of what has changed, of everything, or of some resources and whatever their tables tell."""
+        found = self._found(at)
         for type, account, fields in sorted(found, key=lambda event: RANKS.get(event[0], len(RANKS))):
             if account is not self._cloud.system_account:
                 self._cloud.store.add(UsageEvent(account=account, type=type, **fields))
@@ -328,28 +330,28 @@ class UsageMeter:
         """Know what there is in a state that was loaded: its events were written before."""
         self._found(None)
 
-    def _found(self, some: list[Resource] | None) -> list[tuple[str, Account, Fields]]:
-        """The events of what has changed, of everything or of some resources."""
+    def _found(self, some: Iterable[Resource] | None) -> list[tuple[str, Account, Fields]]:
+        """The events of what has changed, of everything or of some resources and whatever their tables tell."""
         found: list[tuple[str, Account, Fields]] = []
-        changed = {kind: self._changed(kind, some) for kind in KINDS}
+        named: dict[type[Resource], list[Any]] | None = None if some is None else {}
+        for row in some or ():
+            named.setdefault(type(row), []).append(row)  # type: ignore[union-attr]
+        rows = {kind: self._rows(kind, None if named is None else named.get(kind, [])) for kind in KINDS}
         for meter, known in zip(METERS, self._open, strict=True):
-            for row in changed[meter.kind]:
+            for row in rows[meter.kind]:
                 found += _compare(meter, row, known, row in self._cloud.store)
         return found
 
-    def _changed(self, kind: type[Owned], some: list[Resource] | None) -> list[Owned]:
+    def _rows(self, kind: type[Owned], some: list[Owned] | None) -> list[Owned]:
         """The resources of a class to look at, oldest first."""
         table = self._cloud.store.table(kind)
-        rows, newest = list(table), self._newest.get(kind, 0)
-        new = list(takewhile(lambda row: row.number > newest, reversed(rows)))[::-1]
-        gone = len(rows) - len(new) < self._live.get(kind, 0)
-        self._newest[kind], self._live[kind] = max((newest, *(row.number for row in new))), len(rows)
-        chosen = rows if some is None else [*(row for row in some if type(row) is kind and row in table), *new]
-        if gone:
-            for meter, known in zip(METERS, self._open, strict=True):
-                if meter.kind is kind:
-                    chosen = [*(row for row in known if row not in table), *chosen]
-        return list(dict.fromkeys(chosen))
+        rows = table.changes("usage")
+        if some is None:
+            meters = zip(METERS, self._open, strict=True)
+            rows += [*table, *(row for meter, known in meters if meter.kind is kind for row in known)]
+        else:
+            rows += some
+        return sorted(dict.fromkeys(rows), key=lambda row: row.number) if len(rows) > 1 else rows
 
 
 KINDS = tuple(dict.fromkeys(meter.kind for meter in METERS))
@@ -378,17 +380,20 @@ def _compare(
         known.pop(row, None)
 
 
-def _touched(call: Call, job: Job | None) -> set[Resource] | None:
-    """The resources that a command may have changed, beside new and removed ones; None: anything."""
+def _touched(cloud: Cloud, call: Call, job: Job | None) -> Iterable[Resource]:
+    """The resources that a command may have changed, beside those whose tables tell."""
     named = {value for value in _flat(call.params.values()) if isinstance(value, Resource)}
     if job is not None and job.instance is not None:
         named.add(job.instance)
+    store = cloud.store
     if not call.command.creates and any(isinstance(row, PLACES) for row in named):
-        return None
+        # The offering of a network is metered with the VMs in it.
+        networks = [row for row in store.table(Network) if row in named or (row.vpc is not None and row.vpc in named)]
+        inside = (vm for network in networks for vm in vms_in(cloud, network))
+        return chain(inside, *(store.table(kind) for kind in KINDS if kind not in TOLD))
     vms = {row for row in named if isinstance(row, UserVm)}
     vms |= {row.vm for row in named if isinstance(row, Volume) and row.vm is not None}
-    near = {near for vm in vms for near in (vm, *vm.volumes, *vm.networks)}
-    return named | near
+    return named.union(vms, *(vm.networks for vm in vms))
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:
@@ -410,7 +415,9 @@ def list_usage_types(_call: Call) -> Answer:
 
 
 @family.command("generateUsageRecords", "removeRawUsageRecords")
-def order_usage_server(_call: Call) -> Answer:
+def order_usage_server(call: Call) -> Answer:
+    if call.get("interval", 1) <= 0:
+        raise InvalidParameterValue("Interval should be greater than 0.")
     return Success()
 
 
@@ -418,6 +425,16 @@ def order_usage_server(_call: Call) -> Answer:
 def list_usage_records(call: Call) -> Answer:
     if "projectid" in call and "accountid" in call:
         raise InvalidParameterValue("Projectid and accountId can't be specified together")
+    account = _whose_usage(call)
+    if call.account.type == AccountType.DOMAIN_ADMIN:
+        domain = call.maybe(Domain, "domainid") or call.account.domain
+        check_domain(call.account, domain)
+        if "accountid" in call and not domain.contains(account.domain):
+            raise PermissionDenied(
+                "Domain admins may only retrieve usage records for accounts in their own domain and child domains."
+            )
+    if call.account.is_normal:
+        _check_user(call, account)
     if call["startdate"] > call["enddate"]:
         raise InvalidParameterValue(
             f"Incorrect Date Range. Start date: {_java(call['startdate'])} is after end date:{_java(call['enddate'])}"
@@ -425,6 +442,34 @@ def list_usage_records(call: Call) -> Answer:
     if "usageid" in call and "type" not in call:
         raise InvalidParameterValue("Usageid must be specified together with usageType")
     return Listing([], 0)
+
+
+def _whose_usage(call: Call) -> Account:
+    """The account that a request names, else the caller's. Raises ApiError (UsageServiceImpl.getUsageRecords)."""
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    if project is not None:
+        return project.account
+    name, domain = call.get("account"), call.get("domainid")
+    if "accountid" in call:
+        return call.one(Account, "accountid")
+    if not name or domain is None:
+        return call.account
+    if not isinstance(domain, Domain) or not call.account.domain.contains(domain):
+        raise PermissionDenied("Invalid Domain Id or Account")
+    account = active_account(call.cloud, name, domain)
+    if account is None:
+        raise InvalidParameterValue(f"Unable to find account {name} in domain {domain.number}")
+    return account
+
+
+def _check_user(call: Call, account: Account) -> None:
+    """Users see their own records, where a role lets them ask at all."""
+    if account is not call.account:
+        raise PermissionDenied("Users are only allowed to list usage records for their own account.")
+    if call.flag("isrecursive"):
+        raise PermissionDenied("Users are not allowed to list usage records recursively.")
+    if "domainid" in call:
+        raise PermissionDenied("Users are not allowed to list usage records for a domain")
 
 
 def _java(moment: datetime) -> str:

@@ -6,7 +6,6 @@ import base64
 import re
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from cs_matrix_pytest.simulator.access import check_access
@@ -20,12 +19,8 @@ from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.parameters import java_text
 from cs_matrix_pytest.simulator.store import new_uuid
 
-if TYPE_CHECKING:
-    from cs_matrix_pytest.simulator.cloud import Cloud
-
-
-MOST_USER_DATA = 1024 * 1024
-"""The characters of user data that a POST can carry."""
+MOST_USER_DATA = {"POST": 1024 * 1024, "GET": 4096}
+"""The characters of user data that a request can carry, by its method."""
 PART_TYPES = (
     (b"#!", "x-shellscript"),
     (b"#cloud-config-archive", "cloud-config-archive"),
@@ -37,9 +32,9 @@ PART_TYPES = (
 """How user data begin, and the type of text that cloud-init takes each for."""
 
 
-def checked_user_data(cloud: Cloud, text: str | None) -> str | None:
-    """User data as it is kept, base64 with its padding; raises InvalidParameterValue where it is not base64
-    (UserDataManagerImpl.validateUserData)."""
+def checked_user_data(call: Call, text: str | None) -> str | None:
+    """User data as it is kept, base64 with its padding; raises InvalidParameterValue where it is not base64, or more than
+    a request like this can carry (UserDataManagerImpl.validateUserData)."""
     if not text or not text.strip():
         return None
     if "%" in text:
@@ -54,9 +49,10 @@ def checked_user_data(cloud: Cloud, text: str | None) -> str | None:
     decoded = base64.b64decode(bare + "=" * (-len(bare) % 4))
     if not decoded:
         raise InvalidParameterValue("User data is too short.")
-    if len(text) > MOST_USER_DATA:
-        raise InvalidParameterValue("User data is too long for http POST request")
-    most = int(cloud.configuration.number("vm.userdata.max.length", default=32768))
+    method = "POST" if call.method == "POST" else "GET"
+    if len(text) > MOST_USER_DATA[method]:
+        raise InvalidParameterValue(f"User data is too long for http {method} request")
+    most = int(call.cloud.configuration.number("vm.userdata.max.length", default=32768))
     if len(text) > most:
         raise InvalidParameterValue(f"User data has exceeded configurable max length: {most}")
     return base64.b64encode(decoded).decode()
@@ -78,7 +74,7 @@ def user_data_of(call: Call, template: Template) -> tuple[str | None, UserData |
     if linked is not None and (given is None or policy == "APPEND"):
         given = linked.text if given is None else appended(linked.text, given)
     values = call.map("userdatadetails")
-    return checked_user_data(call.cloud, given), registered, java_text(values) if values else None
+    return checked_user_data(call, given), registered, java_text(values) if values else None
 
 
 def appended(first: str, second: str) -> str:

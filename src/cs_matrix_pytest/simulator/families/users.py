@@ -309,7 +309,7 @@ def _update_keys(call: Call, user: User) -> None:
     if not user.keys:
         raise InvalidParameterValue(f"User [{user.username}] has no active API key pairs to be updated.")
     table = call.cloud.store.table(ApiKeyPair)
-    if table.by("api_key", api_key):
+    if table.first(api_key=api_key):
         raise InvalidParameterValue(
             f"The API key [{api_key}] already exists in the system. Please provide a unique key."
         )
@@ -505,7 +505,7 @@ def list_users(call: Call) -> Answer:
 
 @family.command("getUser")
 def get_user(call: Call) -> Answer:
-    pair = call.cloud.store.table(ApiKeyPair).by("api_key", call["userapikey"])
+    pair = call.cloud.store.table(ApiKeyPair).first(api_key=call["userapikey"])
     if pair is None:
         raise InvalidParameterValue("User with specified API key does not exist")
     return pair.user
@@ -585,7 +585,7 @@ def get_user_keys(call: Call) -> Answer:
 def list_user_keys(call: Call) -> Answer:
     table = call.cloud.store.table(ApiKeyPair)
     if "keypairid" in call or "apikeyfilter" in call:
-        pair = call.get("keypairid") or table.by("api_key", call.get("apikeyfilter"))
+        pair = call.get("keypairid") or table.first(api_key=call.get("apikeyfilter"))
         if not isinstance(pair, ApiKeyPair) or pair not in table:
             raise InvalidParameterValue("Could not complete request.")
         check_owner(call.account, pair.account)

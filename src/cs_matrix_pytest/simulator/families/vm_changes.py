@@ -16,18 +16,15 @@ from cs_matrix_pytest.simulator.errors import (
 )
 from cs_matrix_pytest.simulator.families import capacity, nics, volumes
 from cs_matrix_pytest.simulator.families.extra_config import add_extra_config
-from cs_matrix_pytest.simulator.families.public_ips import rename
+from cs_matrix_pytest.simulator.families.public_ips import check_custom_id, check_may_customize, rename
 from cs_matrix_pytest.simulator.families.user_data_texts import user_data_of
 from cs_matrix_pytest.simulator.families.vm_deploy import (
     Disk,
     Size,
-    Wanted,
     check_limits,
     check_name,
     check_name_free,
-    check_network,
     check_usable,
-    default_network,
     public_keys,
     size_of,
     whole_number,
@@ -35,6 +32,13 @@ from cs_matrix_pytest.simulator.families.vm_deploy import (
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
 from cs_matrix_pytest.simulator.families.vm_leases import change_lease, is_enabled
 from cs_matrix_pytest.simulator.families.vm_lifecycle import new_password
+from cs_matrix_pytest.simulator.families.vm_networks import (
+    Wanted,
+    asked_groups,
+    check_network,
+    default_network,
+    uses_groups,
+)
 from cs_matrix_pytest.simulator.families.vms import HIDDEN_DETAILS, READ_ONLY_DETAILS, whole
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Iso, OsType
@@ -58,6 +62,7 @@ family = Family("changes of virtual machines")
 SIZE_DETAILS = {"cpuNumber": "cpu_number", "cpuSpeed": "cpu_speed", "memory": "memory"}
 """The details that say a VM's own numbers, and where the VM keeps them."""
 NOT_RIGHT = ("Error", "Expunging")
+ROOT_ADMIN_DETAILS = {"guest.cpu.mode", "guest.cpu.model"}
 LEASE_DETAILS = ("leaseactionexecution", "leaseexpirydate", "leaseexpiryaction")
 
 
@@ -67,6 +72,17 @@ def _named_settings(text: str) -> set[str]:
 
 @family.command("updateVirtualMachine")
 def update(call: Call) -> Answer:
+    if "customid" in call:
+        check_may_customize(call)
+        check_custom_id(call.cloud, UserVm, call["customid"])
+    try:
+        return _update(call)
+    except (InvalidParameterValue, PermissionDenied, InternalError) as error:
+        # UpdateVMCmd makes one kind of error of all.
+        raise InternalError(f"Failed to update Instance, due to: {error.text}") from error
+
+
+def _update(call: Call) -> UserVm:
     cloud, vm = call.cloud, call.params["id"]
     if not isinstance(vm, UserVm) or vm not in cloud.store:
         raise InvalidParameterValue(f"unable to find virtual machine with id: {getattr(vm, 'number', vm)}")
@@ -74,7 +90,13 @@ def update(call: Call) -> Answer:
     if os_type is not None and (not isinstance(os_type, OsType) or os_type not in cloud.store):
         raise InvalidParameterValue("Please specify a valid guest OS ID.")
     check_access(cloud, call.account, vm)
+    regroups = "securitygroupids" in call or "securitygroupnames" in call
+    security_groups = asked_groups(call, vm.account)
     user_data, registered, values = user_data_of(call, vm.template)
+    if "displayvm" in call:
+        vm.display = call.flag("displayvm")
+        for volume in vm.volumes:
+            volume.display = vm.display
     _update_details(call, vm)
     if call.flag("cleanupextraconfig"):
         vm.details = {name: value for name, value in vm.details.items() if not name.startswith("extraconfig")}
@@ -94,31 +116,45 @@ def update(call: Call) -> Answer:
         raise InvalidParameterValue(
             "Can't enable ha for the vm as it's created from the Service offering having HA disabled"
         )
+    if "group" in call:
+        vm.group = group_named(cloud, vm.account, call["group"])
     _check_dynamic_scaling(call, vm)
-    name = call.get("name")
+    name, display_name = call.get("name"), call.get("displayname")
     if name is not None:
         check_name(name)
         if name != vm.name:
             check_name_free(cloud, name, vm.networks, but=vm)
-    _update_security_groups(call, vm)
-    vm.name, vm.display_name = name or vm.name, call.get("displayname", vm.display_name)
-    vm.ha_enabled, vm.display = ha, call.flag("displayvm", vm.display)
+    if regroups:
+        _update_security_groups(cloud, vm, security_groups)
+    if display_name is None or not display_name.strip():
+        # Who changes the name alone changes what is displayed too (UpdateVMCmd.getDisplayName).
+        display_name = name
+    vm.name = name or vm.name
+    vm.display_name = vm.display_name if display_name is None else display_name
+    vm.ha_enabled = ha
     vm.delete_protection = call.flag("deleteprotection", vm.delete_protection)
     vm.dynamically_scalable = call.flag("isdynamicallyscalable", vm.dynamically_scalable)
     vm.os_type, vm.instance_name = os_type or vm.os_type, instance_name or vm.instance_name
     vm.user_data, vm.registered_user_data = user_data or vm.user_data, registered or vm.registered_user_data
     vm.user_data_details = values or vm.user_data_details
     rename(call, vm)
-    if "group" in call:
-        vm.group = group_named(cloud, vm.account, call["group"])
+    if user_data is not None:
+        check_user_data_handed_out(vm)
     return vm
+
+
+def check_user_data_handed_out(vm: UserVm) -> None:
+    """Raise InternalError where no network of a VM hands out user data (UserVmManagerImpl.updateUserData)."""
+    if not any(network.supports("UserData") for network in vm.networks):
+        raise InternalError("Failed to reset userdata for the virtual machine ")
 
 
 def _update_details(call: Call, vm: UserVm) -> None:
     """Replace a VM's details by those given, or remove them; what is for admins alone stays with others' VMs."""
-    settings, details = call.cloud.configuration, call.map("details")
+    # Of several maps, it is the first that counts (UpdateVMCmd.getDetails).
+    settings, details = call.cloud.configuration, dict(next(iter(call.entries("details")), {}))
     is_admin = call.is_root_admin
-    denied = _named_settings(settings.text("user.vm.denied.details", default=HIDDEN_DETAILS))
+    denied = _named_settings(settings.text("user.vm.denied.details", default=HIDDEN_DETAILS)) | ROOT_ADMIN_DETAILS
     read_only = _named_settings(settings.text("user.vm.readonly.details", default=READ_ONLY_DETAILS))
     if call.flag("cleanupdetails"):
         vm.details = {
@@ -184,20 +220,14 @@ def _check_dynamic_scaling(call: Call, vm: UserVm) -> None:
         )
 
 
-def _update_security_groups(call: Call, vm: UserVm) -> None:
-    names, groups = call.get("securitygroupnames"), call.many(SecurityGroup, "securitygroupids")
-    if names is None and "securitygroupids" not in call:
-        return
-    for name in names or ():
-        group = call.cloud.store.table(SecurityGroup).first(account=vm.account, name=name)
-        if group is None:
-            raise InvalidParameterValue(f"Unable to find group by name {name}")
-        groups.append(group)
-    if not any(network.supports("SecurityGroup") for network in vm.networks):
+def _update_security_groups(cloud: Cloud, vm: UserVm, groups: list[SecurityGroup]) -> None:
+    if vm.hypervisor.lower() == "vmware":
+        raise InvalidParameterValue("Security group feature is not supported for VMware hypervisor")
+    if not uses_groups(cloud, vm.account, vm.zone, vm.networks, bool(groups)):
         return
     if vm.state != "Stopped":
         raise InvalidParameterValue(f"VM {vm.id} must be stopped prior to update security groups")
-    vm.security_groups = groups
+    vm.security_groups = tuple(groups)
 
 
 def _with_current(vm: UserVm, offering: ServiceOffering, details: dict[str, str]) -> dict[str, str]:
@@ -213,28 +243,46 @@ def _with_current(vm: UserVm, offering: ServiceOffering, details: dict[str, str]
 
 
 def _new_size(call: Call, vm: UserVm, offering: ServiceOffering) -> Size:
-    """Check that a VM can have an offering; its size then."""
+    """A VM's size with an offering; raises InvalidParameterValue where it cannot be that."""
+    return size_of(offering, _with_current(vm, offering, call.map("details")), call.cloud)
+
+
+def _check_upgradable(cloud: Cloud, vm: UserVm, offering: ServiceOffering) -> None:
+    """Raise InvalidParameterValue unless a VM can have an offering (VirtualMachineManagerImpl.checkIfCanUpgrade)."""
+    old, named = vm.service_offering, capacity.describe(vm)
     if offering.state == "Inactive":
-        raise InvalidParameterValue(
-            f"Unable to upgrade Instance {vm.id} with an inactive service offering {offering.id}"
-            if vm.state == "Stopped"
-            else f"New service offering is inactive: [{offering.id}]."
-        )
-    size = size_of(offering, _with_current(vm, offering, call.map("details")), call.cloud)
+        raise InvalidParameterValue(f"New service offering is inactive: [{offering.id}].")
     if vm.state not in ("Stopped", "Running"):
         raise InvalidParameterValue(
-            f"Unable to upgrade virtual machine {capacity.describe(vm)}  in state {vm.state}; "
+            f"Unable to upgrade virtual machine {named}  in state {vm.state}; "
             "make sure the virtual machine is stopped/running"
         )
-    old = vm.service_offering
     if not offering.customized and offering is old:
         raise InvalidParameterValue(
-            f"Not upgrading vm {capacity.describe(vm)} since it already has the requested service offering ({offering.name})"
+            f"Not upgrading vm {named} since it already has the requested service offering ({offering.name})"
+        )
+    root = vm.root_volume
+    here = "local" if root is not None and root.pool is not None and root.pool.scope == "HOST" else "shared"
+    if offering.storage_type != here:
+        raise InvalidParameterValue(
+            f"Unable to upgrade virtual machine {named}, target offering use {offering.storage_type} storage but the storage "
+            f"pool where the volume is allocated is a {here} storage."
         )
     if offering.is_system != old.is_system:
         raise InvalidParameterValue(
             "isSystem property is different for current service offering and new service offering"
         )
+    tags_count = cloud.configuration.flag("match.storage.pool.tags.with.disk.offering", vm.zone, default=True)
+    if tags_count and not set(old.storage_tags) <= set(offering.storage_tags):
+        raise InvalidParameterValue(
+            "Unable to upgrade virtual machine; the current service offering  should have tags as subset of the new service "
+            f"offering tags. Current service offering tags: [{', '.join(old.storage_tags)}]; new service offering tags: "
+            f"[{', '.join(offering.storage_tags)}]"
+        )
+
+
+def _check_disk_offerings(old: ServiceOffering, offering: ServiceOffering) -> None:
+    """Raise InvalidParameterValue where two offerings bind disks in different ways (validateDiskOfferingChecks)."""
     if old.disk_offering_strict != offering.disk_offering_strict:
         raise InvalidParameterValue(
             "Unable to Scale VM, since disk offering strictness flag is not same for new service offering and old service "
@@ -245,19 +293,6 @@ def _new_size(call: Call, vm: UserVm, offering: ServiceOffering) -> Size:
             "Unable to Scale VM, since disk offering id associated with the old service offering is not same for new service "
             "offering"
         )
-    if old.storage_type != offering.storage_type:
-        raise InvalidParameterValue(
-            f"Unable to upgrade virtual machine {capacity.describe(vm)}, cannot switch between local storage and shared "
-            "storage service offerings."
-        )
-    if not set(old.storage_tags) <= set(offering.storage_tags):
-        raise InvalidParameterValue(
-            "Unable to upgrade virtual machine; the current service offering  should have tags as subset of the new service "
-            f"offering tags. Current service offering tags: {old.storage_tags}; new service offering tags: "
-            f"{offering.storage_tags}"
-        )
-    check_usable(vm.account, offering, vm.zone)
-    return size
 
 
 def _check_growth(cloud: Cloud, vm: UserVm, offering: ServiceOffering, size: Size) -> None:
@@ -303,15 +338,23 @@ def _follow(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
 
 
 def _change_stopped(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
+    if offering.state == "Inactive":
+        raise InvalidParameterValue(
+            f"Unable to upgrade Instance {vm.id} with an inactive service offering {offering.id}"
+        )
     size = _new_size(call, vm, offering)
+    _check_disk_offerings(vm.service_offering, offering)
     _check_growth(call.cloud, vm, offering, size)
+    _check_upgradable(call.cloud, vm, offering)
+    check_usable(vm.account, offering, vm.zone)
     _follow(call, vm, offering)
     _give(vm, offering, size)
 
 
 @family.command("changeServiceForVirtualMachine")
 def change_service(call: Call) -> Answer:
-    vm, offering = call.one(UserVm), call.one(ServiceOffering, "serviceofferingid")
+    offering = call.one(ServiceOffering, "serviceofferingid", missing="Unable to find service offering: {}")
+    vm = call.one(UserVm, missing="unable to find an Instance with id {}")
     if vm.state != "Stopped":
         raise InvalidParameterValue(
             f"Unable to upgrade Instance {capacity.describe(vm)}  in state {vm.state}; make sure the Instance is stopped"
@@ -322,22 +365,30 @@ def change_service(call: Call) -> Answer:
 
 @family.command("scaleVirtualMachine")
 def scale(call: Call) -> Answer:
-    vm, offering = call.one(UserVm), call.one(ServiceOffering, "serviceofferingid")
-    if vm.state == "Stopped":
-        _change_stopped(call, vm, offering)
-    else:
-        _scale_running(call, vm, offering)
+    vm = call.one(UserVm, missing="Unable to find VM's UUID")
+    offering = call.one(ServiceOffering, "serviceofferingid")
+    check_not_external(vm)
+    try:
+        if vm.state == "Stopped":
+            _change_stopped(call, vm, offering)
+        else:
+            _scale_running(call, vm, offering)
+    except ResourceLimitExceeded as error:
+        # To ScaleVMCmd a limit is one more error of the server's.
+        raise ApiError(error.text) from error
     return whole(vm, call)
 
 
 def _scale_running(call: Call, vm: UserVm, offering: ServiceOffering) -> None:
     cloud, host = call.cloud, vm.host
     size, old = _new_size(call, vm, offering), vm.service_offering
+    _check_upgradable(cloud, vm, offering)
     if offering.dynamic_scaling != old.dynamic_scaling:
         raise InvalidParameterValue(
             "Unable to Scale VM: since dynamic scaling enabled flag is not same for new service offering and old service "
             "offering"
         )
+    _check_disk_offerings(old, offering)
     if size.speed < vm.cpu_speed or size.memory < vm.memory or size.cpus < vm.cpu_number:
         raise InvalidParameterValue(
             "Scaling down is not supported while the VM is running. The new service offering attributes "
@@ -389,6 +440,8 @@ def reset_password(call: Call) -> Answer:
         raise InvalidParameterValue(f"Vm {capacity.describe(vm)} is not in the right state")
     if vm.state != "Stopped":
         raise InvalidParameterValue(f"Vm {capacity.describe(vm)} should be stopped to do password reset")
+    check_access(call.cloud, call.account, vm)
+    check_handed_out(vm, "password", "password reset")
     vm.password = call.get("password") or new_password(call.cloud)
     return vm
 
@@ -402,15 +455,26 @@ def reset_ssh_key(call: Call) -> Answer:
         raise InvalidParameterValue("Vm with specified id is not in the right state")
     if vm.state != "Stopped":
         raise InvalidParameterValue(f"Vm {capacity.describe(vm)} should be stopped to do SSH Key reset")
-    names = list(dict.fromkeys([*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]))
+    names = [*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]
     if not names:
         raise InvalidParameterValue("'keypair' or 'keypairs' must be specified")
     keys = public_keys(cloud, owner, names)
     check_access(cloud, call.account, vm)
+    check_handed_out(vm, "SSH Key", "SSH Key reset")
     vm.key_pairs = names
     vm.details |= {"SSH.PublicKey": "\n".join(keys), "SSH.KeyPairNames": ",".join(names)}
-    vm.password = new_password(cloud) if vm.template.password_enabled else None
+    # A password that the old key encrypted is of no use any more.
+    vm.password = None
     return vm
+
+
+def check_handed_out(vm: UserVm, what: str, operation: str) -> None:
+    """Raise InternalError where nobody in a VM's default network would hand out what is reset."""
+    nic = vm.default_nic
+    if nic is None:
+        raise InternalError(f"Failed to reset {what} for the Instance ")
+    if not nic.network.supports("UserData"):
+        raise InternalError(f"Can't find network element for UserData provider needed for {operation}")
 
 
 @family.command("resetUserDataForVirtualMachine")
@@ -421,6 +485,7 @@ def reset_user_data(call: Call) -> Answer:
     if vm.state != "Stopped":
         raise InvalidParameterValue(f"VM {capacity.describe(vm)} should be stopped to do UserData reset")
     vm.user_data, vm.registered_user_data, vm.user_data_details = user_data_of(call, vm.template)
+    check_user_data_handed_out(vm)
     return vm
 
 
@@ -486,12 +551,14 @@ def detach_iso(call: Call) -> Answer:
 
 @family.command("assignVirtualMachine")
 def assign(call: Call) -> Answer:
-    vm = call.one(UserVm, "virtualmachineid")
+    vm = call.params["virtualmachineid"]
+    text = f"Failed to move Instance due to [{getattr(vm, 'number', vm)}]."
+    if not isinstance(vm, UserVm) or vm not in call.cloud.store:
+        raise ParameterError(text)
     try:
         _assign(call, vm)
     except ApiError as error:
         # AssignVMCmd says no more than this of whatever went wrong.
-        text = f"Failed to move Instance due to [{vm.number}]."
         if isinstance(error, InvalidParameterValue):
             raise ParameterError(text) from error
         raise InternalError(text, cs_code=9999) from error
@@ -531,13 +598,13 @@ def _assign(call: Call, vm: UserVm) -> None:
     wanted = _networks_of_new_owner(call, vm, owner)
     for nic in vm.nics:
         nics.release(cloud, nic)
-    vm.nics = []
+    vm.nics = ()
     for device_id, wish in enumerate(wanted):
         nic = nics.allocate(cloud, wish.network, wish.ip, wish.mac)
         nic.device_id, nic.is_default = device_id, device_id == 0
-        vm.nics.append(nic)
-    vm.account, vm.group, vm.affinity_groups = owner, None, []
-    vm.security_groups = _groups_of_new_owner(call, vm, owner)
+        vm.nics = (*vm.nics, nic)
+    vm.account, vm.group, vm.affinity_groups = owner, None, ()
+    vm.security_groups = tuple(_groups_of_new_owner(call, vm, owner))
     for volume in vm.volumes:
         volume.account = owner
 

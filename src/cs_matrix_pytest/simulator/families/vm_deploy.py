@@ -11,21 +11,34 @@ from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_n
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
     ApiError,
+    InsufficientCapacity,
     InternalError,
     InvalidParameterValue,
     PermissionDenied,
     ResourceLimitExceeded,
 )
-from cs_matrix_pytest.simulator.families import guest_networks, nics, offering_scope, public_ips, volumes
+from cs_matrix_pytest.simulator.families import nics, offering_scope, public_ips, volumes
 from cs_matrix_pytest.simulator.families.affinity_groups import check_groups, named_groups
 from cs_matrix_pytest.simulator.families.extra_config import add_extra_config
 from cs_matrix_pytest.simulator.families.kms_keys import key_for_volume
-from cs_matrix_pytest.simulator.families.networks import check_use
+from cs_matrix_pytest.simulator.families.security_groups import default_group
 from cs_matrix_pytest.simulator.families.ssh_keys import key_pair_named
 from cs_matrix_pytest.simulator.families.user_data_texts import user_data_of
 from cs_matrix_pytest.simulator.families.vm_groups import group_named
 from cs_matrix_pytest.simulator.families.vm_leases import is_enabled, lease_of_new, terms_of
-from cs_matrix_pytest.simulator.families.vm_lifecycle import give_up, start, within_of
+from cs_matrix_pytest.simulator.families.vm_lifecycle import check_planner, give_up, start, within_of
+from cs_matrix_pytest.simulator.families.vm_networks import (
+    Wanted,
+    asked_groups,
+    asked_networks,
+    check_networks,
+    check_networks_with_groups,
+    check_user_data_served,
+    checked_mac,
+    default_network,
+    placed,
+    uses_groups,
+)
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS, api_name
 from cs_matrix_pytest.simulator.models.iam import Account, User
@@ -34,8 +47,8 @@ from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import Network, SecurityGroup
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering, Offering, ServiceOffering
 from cs_matrix_pytest.simulator.models.storage import GIB
-from cs_matrix_pytest.simulator.models.vm import UserVm
-from cs_matrix_pytest.simulator.parameters import HOST_LABEL, map_entries
+from cs_matrix_pytest.simulator.models.vm import AffinityGroup, UserVm
+from cs_matrix_pytest.simulator.parameters import HOST_LABEL
 from cs_matrix_pytest.simulator.registry import Answer, Family
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
 from cs_matrix_pytest.simulator.texts import fields_text
@@ -47,7 +60,6 @@ family = Family("deploying virtual machines")
 
 INT_MAX = 2**31 - 1
 SIZE_DETAILS = ("cpunumber", "cpuspeed", "memory")
-MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
 BOOT_TYPES = ("UEFI", "BIOS")
 BOOT_MODES = ("LEGACY", "SECURE")
 IO_POLICIES = ("NATIVE", "THREADS", "IO_URING", "STORAGE_SPECIFIC")
@@ -66,15 +78,6 @@ class Size:
     """MHz of one CPU."""
     memory: int
     """MiB."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One NIC that is asked for."""
-
-    network: Network
-    ip: str | None = None
-    mac: str | None = None
 
 
 @dataclass(frozen=True)
@@ -292,122 +295,6 @@ def disks_of(call: Call) -> list[Disk]:
     return disks
 
 
-def wanted_nics(call: Call, owner: Account, zone: Zone) -> list[Wanted]:
-    """The networks of a new VM, with the addresses asked for: those named, else the owner's default one."""
-    entries, store = map_entries(call.get("iptonetworklist")), call.cloud.store
-    named = call.many(Network, "networkids")
-    ip, mac = call.get("ipaddress"), call.get("macaddress")
-    if entries and (named or ip is not None):
-        raise InvalidParameterValue("ipToNetworkMap can't be specified along with networkIds or ipAddress")
-    if zone.is_basic and (named or entries):
-        raise InvalidParameterValue("Can't specify network Ids in Basic zone")
-    wanted = []
-    for entry in entries:
-        id = entry.get("networkid", "")
-        network = store.table(Network).get(id) or (store.table(Network).by_number(int(id)) if id.isdecimal() else None)
-        if network is None:
-            raise InvalidParameterValue(f"Unable to translate and find entity with networkId: {id}")
-        wanted.append(Wanted(network, entry.get("ip"), checked_mac(entry.get("mac"))))
-    if not entries:
-        networks = named or [default_network(call, owner, zone)]
-        wanted = [Wanted(network) for network in networks]
-        wanted[0] = Wanted(networks[0], ip, checked_mac(mac))
-    for each in wanted:
-        check_network(call.cloud, owner, each.network, zone)
-        check_address(call.cloud, each)
-    return wanted
-
-
-def checked_mac(mac: str | None) -> str | None:
-    """A MAC address in lower case with colons; raises InvalidParameterValue where it is none."""
-    if mac is None:
-        return None
-    if not MAC.fullmatch(mac):
-        raise InvalidParameterValue(f"Mac address is not valid: {mac}")
-    if int(mac[1], 16) & 1:
-        raise InvalidParameterValue(f"Mac address is not unicast: {mac}")
-    return mac.lower().replace("-", ":")
-
-
-def default_network(call: Call, owner: Account, zone: Zone) -> Network:
-    """The network of a VM that asks for none.
-
-    The only guest network of a basic zone, one with security groups and free addresses where the zone has those, else
-    the owner's isolated network.
-    """
-    if not zone.is_basic and not zone.security_groups_enabled:
-        return guest_networks.default_network_for(call.cloud, owner, zone)
-    shared = call.cloud.store.table(Network).where(
-        lambda row: row.guest_type == "Shared" and (zone.is_basic or row.supports("SecurityGroup")), zone=zone
-    )
-    chosen = next((row for row in shared if zone.is_basic or nics.has_room(call.cloud, row)), None)
-    if chosen is None:
-        raise InvalidParameterValue(
-            "Unable to find a default network to start a vm"
-            if zone.is_basic
-            else f"No network with security enabled is found in zone id={zone.id}"
-        )
-    return chosen
-
-
-def check_network(cloud: Cloud, owner: Account, network: Network, zone: Zone) -> None:
-    """Raise unless a VM of this owner can be put into a network of this zone."""
-    if network.is_system:
-        raise InvalidParameterValue(f"Network id={network.id} is system only and can't be used for vm deployment")
-    if zone.security_groups_enabled:
-        check_access(cloud, owner, network, "UseEntry")
-    else:
-        # Unlike `check_access` this asks admins as well (NetworkModelImpl.checkNetworkPermissions).
-        check_use(cloud, owner, network)
-    if network.zone is not zone:
-        raise InvalidParameterValue(f"Network {nics.describe(network)} doesn't belong to zone {zone.name}")
-    if zone.security_groups_enabled and network.guest_type == "Isolated" and not zone.is_basic:
-        raise InvalidParameterValue(
-            "Can specify only Shared or L2 Guest networks when deploy vm in Advance Security Group enabled zone"
-        )
-
-
-def check_address(cloud: Cloud, wanted: Wanted) -> None:
-    from cs_matrix_pytest.simulator import ipv4
-
-    if wanted.ip is not None and not ipv4.is_address(wanted.ip):
-        raise InvalidParameterValue(f"Invalid specified IPv4 address {wanted.ip}")
-    if wanted.mac is not None and any(nic.mac_address == wanted.mac for nic in nics.nics_in(cloud, wanted.network)):
-        raise InvalidParameterValue(f"The requested Mac address is already taken! {wanted.mac}")
-
-
-def security_groups_of(call: Call, owner: Account, networks: list[Network], hypervisor: str) -> list[SecurityGroup]:
-    """The security groups of a new VM: those named, else the owner's default one where a network has them."""
-    cloud, zone = call.cloud, call.one(Zone, "zoneid")
-    names, ids = call.get("securitygroupnames"), call.get("securitygroupids")
-    if names is not None and ids is not None:
-        raise InvalidParameterValue(
-            "securitygroupids parameter is mutually exclusive with securitygroupnames parameter"
-        )
-    groups = call.many(SecurityGroup, "securitygroupids")
-    for name in names or ():
-        group = cloud.store.table(SecurityGroup).first(account=owner, name=name)
-        if group is None:
-            raise InvalidParameterValue(f"Unable to find group by name {name}")
-        groups.append(group)
-    for group in groups:
-        check_access(cloud, call.account, group)
-    has_groups = any(network.supports("SecurityGroup") for network in networks)
-    if groups and not has_groups:
-        raise InvalidParameterValue(
-            "Can't create vm with security groups; security group feature is not enabled per zone"
-            if not zone.security_groups_enabled
-            else "Unable to deploy vm with security groups as SecurityGroup service is not enabled for the vm's network"
-        )
-    if groups and hypervisor.lower() == "vmware":
-        raise InvalidParameterValue("Security group feature is not supported for VMware hypervisor")
-    if not groups and has_groups and hypervisor.lower() != "vmware":
-        from cs_matrix_pytest.simulator.families.security_groups import default_group
-
-        groups.append(default_group(cloud, owner))
-    return groups
-
-
 def check_name(name: str) -> None:
     """Raise InvalidParameterValue unless a name can be a host's."""
     if not HOST_LABEL.fullmatch(name) or name[0].isdecimal():
@@ -420,8 +307,8 @@ def check_name(name: str) -> None:
 def check_name_free(cloud: Cloud, name: str, networks: list[Network], *, but: UserVm | None = None) -> None:
     """Raise InvalidParameterValue where a VM of the networks, or of their VPCs, has this host name."""
     vpcs = {network.vpc for network in networks if network.vpc is not None}
-    for vm in cloud.store.table(UserVm):
-        if vm.name == name and vm is not but:
+    for vm in cloud.store.table(UserVm).where(name=name):
+        if vm is not but:
             for nic in vm.nics:
                 network = nic.network
                 if network in networks or network.vpc in vpcs:
@@ -431,30 +318,13 @@ def check_name_free(cloud: Cloud, name: str, networks: list[Network], *, but: Us
                     )
 
 
-def check_user_data_served(network: Network, vm_data: str | None, has_keys: bool, template: Template) -> None:
-    """Raise InvalidParameterValue where the default network has nobody to hand out what a VM is given
-    (validateUserdataSupport)."""
-    if network.supports("UserData"):
-        return
-    where = f"there is no support for UserData service in the default network {network.name}/{network.id}"
-    if vm_data:
-        raise InvalidParameterValue(f"Unable to deploy VM as UserData is provided while deploying the VM, but {where}.")
-    if has_keys:
-        raise InvalidParameterValue(
-            f"Unable to deploy VM as SSH keypair is provided while deploying the VM, but {where}"
-        )
-    if template.password_enabled:
-        raise InvalidParameterValue(
-            f"Unable to deploy VM as template {template.number} is password enabled, but {where}"
-        )
-
-
 def public_keys(cloud: Cloud, owner: Account, names: list[str]) -> list[str]:
     """The public keys of an account's key pairs; raises InvalidParameterValue where one of them does not exist."""
     pairs = [key_pair_named(cloud, owner, name) for name in names]
-    if None in pairs:
+    if None in pairs or len(set(pairs)) < len(names):
         raise InvalidParameterValue("Not all specified keypairs exist")
-    return [pair.public_key for pair in pairs if pair is not None]
+    # In the order in which the server's query gives them.
+    return [pair.public_key for pair in sorted(filter(None, pairs), key=lambda pair: pair.name.lower(), reverse=True)]
 
 
 def hypervisor_of(call: Call, template: Template) -> str:
@@ -509,16 +379,20 @@ def root_disk(cloud: Cloud, template: Template, offering: DiskOffering, details:
         volumes.check_size(cloud, size)
     if size == 0:
         return template.size
-    if not template.is_iso and size < template.size:
-        raise InvalidParameterValue(
-            f"Unsupported: rootdisksize override ({size // GIB} GB) is smaller than template size "
-            f"({template.size / GIB:.2f} GB) {template.size}"
-        )
     if size == template.size:
         details.pop("rootdisksize", None)
     else:
         details["rootdisksize"] = str(size // GIB)
     return size
+
+
+def check_root_size(template: Template, root: Disk) -> None:
+    """Raise InvalidParameterValue for a root disk smaller than its template (validateRootDiskResize)."""
+    if not template.is_iso and root.size < template.size:
+        raise InvalidParameterValue(
+            f"Unsupported: rootdisksize override ({root.size // GIB} GB) is smaller than template size "
+            f"({template.size / GIB:.2f} GB) {template.size}"
+        )
 
 
 def check_limits(
@@ -540,13 +414,19 @@ def check_limits(
         raise ResourceLimitExceeded(error.text, cs_code=9999) from None
 
 
-def image_of(call: Call) -> Template:
-    """The template or ISO that a VM is made from."""
+def check_sources(call: Call) -> list[str]:
+    """What a request wants its VM to be made from; raises InternalError unless it is one thing."""
     named = [name for name in ("templateid", "volumeid", "snapshotid") if name in call]
     if len(named) != 1 and not call.flag("blankinstance"):
         raise InternalError(
             "Please provide only one of the following parameters - template ID, volume ID or snapshot ID"
         )
+    return named
+
+
+def image_of(call: Call) -> Template:
+    """The template or ISO that a VM is made from."""
+    named = check_sources(call)
     if named != ["templateid"]:
         raise InvalidParameterValue(
             "Deploying a virtual machine with existing volume/snapshot is supported only from KVM hypervisors"
@@ -581,19 +461,21 @@ def _only_user_of(owner: Account, call: Call) -> User:
 
 @family.command("deployVirtualMachine")
 def deploy(call: Call) -> Generator[Resource, None, Answer]:
-    cloud = call.cloud
-    template, owner = image_of(call), owner_of_new(call)
+    cloud, owner = call.cloud, owner_of_new(call)
+    check_sources(call)
     details = details_of(call)
     check_details(details)
-    zone, offering = call.one(Zone, "zoneid"), call.one(ServiceOffering, "serviceofferingid")
+    zone = call.one(Zone, "zoneid", missing="Unable to find zone by id={}")
+    offering = call.one(ServiceOffering, "serviceofferingid")
     override = call.maybe(DiskOffering, "overridediskofferingid")
     check_offering(offering, details, override)
+    template = image_of(call)
     check_vnf_nics(call, template)
     if template.deploy_as_is and "rootdisksize" in details:
         raise InvalidParameterValue(
             "Overriding root disk size isn't supported for VMs deployed from deploy as-is Templates"
         )
-    disk_offering = call.maybe(DiskOffering, "diskofferingid")
+    disk_offering = call.maybe(DiskOffering, "diskofferingid", missing="Unable to find disk offering {}")
     check_own_disk_offering(disk_offering)
     data_disks = disks_of(call)
     if not zone.local_storage_enabled:
@@ -602,18 +484,15 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
                 raise InvalidParameterValue(
                     f"Zone is not configured to use local storage but disk offering {used.name}{how} uses it"
                 )
+    asked = asked_networks(call)
     lease = terms_of(call) if is_enabled(cloud) else None
     user_data, registered, values = user_data_of(call, template)
     within = within_of(call)
-    check_access(cloud, call.account, owner)
-    for each in (offering, disk_offering, *(disk.offering for disk in data_disks)):
-        check_usable(owner, each, zone)
-    wanted = wanted_nics(call, owner, zone)
-    networks = [each.network for each in wanted]
-    hypervisor = hypervisor_of(call, template)
-    security_groups = security_groups_of(call, owner, networks, hypervisor)
+    checked_mac(call.get("macaddress"))
+    wanted, security_groups, groups = _belongings(call, owner, zone, template, asked)
     if owner.state.lower() == "disabled":
         raise PermissionDenied(f"The owner of vm to deploy is disabled: {describe(owner)}")
+    hypervisor = hypervisor_of(call, template)
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
         raise PermissionDenied(
             f"Cannot perform this operation, Zone is currently disabled: {public_ips.describe_zone(zone)}"
@@ -634,19 +513,29 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     if override is not None and not offering.disk_offering_strict:
         root_offering = override
     root = Disk(root_offering, root_disk(cloud, template, root_offering, details))
+    key = key_for_volume(call, "rootdiskkmskeyid", owner, zone)
     if disk_offering is not None:
         data_disks.insert(0, Disk(disk_offering, volumes.disk_size(cloud, disk_offering, call.get("size"))))
     check_limits(cloud, owner, offering, template, size, [root, *data_disks])
-    key = key_for_volume(call, "rootdiskkmskeyid", owner, zone)
-    groups = named_groups(call, owner)
+    for group in security_groups:
+        for account in (call.account, owner):
+            check_access(cloud, account, group)
     check_groups(call, owner, groups)
     if not any(pool.state == "Up" for pool in cloud.store.table(StoragePool)):
-        raise ApiError("There are no available pools in the UP state for vm deployment", code=534)
+        raise unexpected(
+            "Resource [StoragePool:-1] is unreachable: There are no available pools in the UP state for vm deployment"
+        )
     check_template(call, owner, template, zone)
-    key_names = list(dict.fromkeys([*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]))
+    key_names = [*call.get("keypairs", []), *([call["keypair"]] if call.get("keypair") else [])]
     keys = public_keys(cloud, owner, key_names)
+    wanted = placed(call, owner, zone, wanted)
+    networks = [each.network for each in wanted]
     if networks:
         check_user_data_served(networks[0], user_data, bool(keys), template)
+    if security_groups and not any(network.supports("SecurityGroup") for network in networks):
+        raise InvalidParameterValue(
+            "Unable to deploy vm with security groups as SecurityGroup service is not enabled for the vm's network"
+        )
     name, custom_id = call.get("name"), call.get("customid")
     if name is not None:
         check_name(name)
@@ -654,6 +543,7 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
     if name is None:
         name = f"{cloud.configuration.text('instance.name', default='VM')}-{uuid}"
     check_name_free(cloud, name, networks)
+    check_root_size(template, root)
     vm = UserVm(
         id=uuid,
         account=owner,
@@ -680,8 +570,8 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
         user_data=user_data,
         registered_user_data=registered,
         user_data_details=values,
-        affinity_groups=groups,
-        security_groups=security_groups,
+        affinity_groups=tuple(groups),
+        security_groups=tuple(security_groups),
         os_type=template.os_type,
         details={**template.details, **kept_details(details, hypervisor)},
     )
@@ -712,6 +602,7 @@ def deploy(call: Call) -> Generator[Resource, None, Answer]:
         raise
     if call.flag("startvm", True) and not call.flag("blankinstance"):
         try:
+            check_planner(call)
             start(call, vm, within, password=call.get("password"))
         except ApiError:
             give_up(cloud, vm)
@@ -725,6 +616,46 @@ def kept_details(details: Mapping[str, str], hypervisor: str) -> dict[str, str]:
     return {name: value for name, value in details.items() if name not in unkept}
 
 
+def _belongings(
+    call: Call, owner: Account, zone: Zone, template: Template, asked: list[Wanted] | None
+) -> tuple[list[Wanted], list[SecurityGroup], list[AffinityGroup]]:
+    """The NICs, the security groups and the affinity groups of a new VM, in the three ways of making one: in a basic zone,
+    with security groups, and without."""
+    cloud = call.cloud
+    hypervisors = {template.hypervisor.lower(), (call.get("hypervisor") or "").lower()}
+    wanted = asked or []
+    networks = [each.network for each in wanted]
+    if zone.is_basic and asked is not None:
+        raise InvalidParameterValue("Can't specify network Ids in Basic zone")
+    with_groups = zone.is_basic or uses_groups(cloud, owner, zone, networks, bool(call.get("securitygroupids")))
+    if not with_groups and call.get("securitygroupids"):
+        raise InvalidParameterValue(
+            "Can't create vm with security groups; security group feature is not enabled per zone"
+        )
+    security_groups = asked_groups(call, owner) if with_groups else []
+    groups = named_groups(call, owner)
+    check_access(cloud, call.account, owner)
+    for each in (call.one(ServiceOffering, "serviceofferingid"), call.maybe(DiskOffering, "diskofferingid")):
+        check_usable(owner, each, zone)
+    if not wanted:
+        wanted = [Wanted(default_network(call, owner, zone, with_groups))]
+    elif with_groups:
+        check_networks_with_groups(call, owner, networks, groups=bool(security_groups), hypervisors=hypervisors)
+    else:
+        check_networks(call, owner, zone, networks)
+    if zone.is_basic and "vmware" in hypervisors and ("securitygroupids" in call or "securitygroupnames" in call):
+        raise InvalidParameterValue("Security group feature is not supported for VMware hypervisor")
+    by_default = with_groups and not security_groups and "vmware" not in hypervisors
+    if by_default and any(each.network.supports("SecurityGroup") for each in wanted):
+        security_groups = [default_group(cloud, owner)]
+    return wanted, security_groups, groups
+
+
+def unexpected(text: str) -> InternalError:
+    """A checked exception of the server where it expects none: it is wrapped, and has no code of its own."""
+    return InternalError(text, cs_code=0)
+
+
 def _custom_id(cloud: Cloud, custom_id: str) -> str:
     public_ips.check_custom_id(cloud, UserVm, custom_id)
     return custom_id
@@ -736,11 +667,11 @@ def _plug_in(cloud: Cloud, vm: UserVm, wanted: list[Wanted]) -> None:
         for device_id, each in enumerate(wanted):
             nic = nics.allocate(cloud, each.network, each.ip, each.mac, vm.pod)
             nic.device_id, nic.is_default = device_id, device_id == 0
-            vm.nics.append(nic)
-    except ApiError:
+            vm.nics = (*vm.nics, nic)
+    except InsufficientCapacity as error:
         for nic in vm.nics:
             nics.release(cloud, nic)
-        raise
+        raise unexpected(error.text) from None
 
 
 def _allocate_disks(cloud: Cloud, vm: UserVm, root: Disk, disks: list[Disk], details: Mapping[str, str]) -> None:

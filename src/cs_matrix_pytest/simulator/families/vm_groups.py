@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_new
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.vm import InstanceGroup, UserVm
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
@@ -20,13 +21,13 @@ family.listing("listInstanceGroups", InstanceGroup, scope=Scope.OWNER, keyword=(
 
 
 @family.view(InstanceGroup)
-def group_view(group: InstanceGroup, _call: Call) -> dict[str, Any]:
+def group_view(group: InstanceGroup, call: Call) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
         **owner_fields(group.account),
         "created": when(group.created),
-        "hasannotations": False,
+        "hasannotations": has_annotations(group, call),
     }
 
 
@@ -47,14 +48,17 @@ def _in_use(cloud: Cloud, owner: Account, name: str) -> InstanceGroup | None:
 
 def group_named(cloud: Cloud, owner: Account, name: str) -> InstanceGroup:
     """An account's group of this name, a new one where there is none yet."""
-    found = cloud.store.table(InstanceGroup).first(account=owner, name=name)
-    return found or cloud.store.add(InstanceGroup(account=owner, name=name))
+    return _in_use(cloud, owner, name) or cloud.store.add(InstanceGroup(account=owner, name=name))
 
 
 @family.command("updateInstanceGroup")
 def update_group(call: Call) -> Answer:
-    group = call.one(InstanceGroup, missing="unable to find an instance group with specified groupId")
-    name = call.get("name")
+    group, name = call.params["id"], call.get("name")
+    if not isinstance(group, InstanceGroup) or group not in call.cloud.store:
+        raise InvalidParameterValue(
+            "unable to find an instance group with specified groupId",
+            named={"groupId": str(getattr(group, "number", group))},
+        )
     check_access(call.cloud, call.account, group)
     if name is not None:
         if _in_use(call.cloud, group.account, name) is not None and group.name != name:

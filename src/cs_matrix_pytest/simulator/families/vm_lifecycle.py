@@ -23,8 +23,10 @@ from cs_matrix_pytest.simulator.families.autoscale import check_action
 from cs_matrix_pytest.simulator.families.capacity import Within
 from cs_matrix_pytest.simulator.families.managed_machines import check_destroyable, let_go
 from cs_matrix_pytest.simulator.families.purging import expect_purge
+from cs_matrix_pytest.simulator.families.service_offerings import PLANNERS
 from cs_matrix_pytest.simulator.families.storage_pools import moves_disks
 from cs_matrix_pytest.simulator.families.vms import DEPLOYING, transit
+from cs_matrix_pytest.simulator.listing import page
 from cs_matrix_pytest.simulator.models.backups import Backup, BackupSchedule
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
@@ -54,13 +56,14 @@ def within_of(call: Call) -> Within:
     for name in ("podid", "clusterid", "hostid"):
         if name in call and not call.is_root_admin:
             raise PermissionDenied(f"Parameter {name} can only be specified by a Root Admin, permission denied")
-    host = call.maybe(Host, "hostid")
+    pod = call.maybe(Pod, "podid", missing="Unable to find the pod to deploy the VM, pod id={}")
+    cluster = call.maybe(Cluster, "clusterid", missing="Unable to find the cluster to deploy the VM, cluster id={}")
+    host = call.maybe(Host, "hostid", missing="Unable to find the host to deploy the VM, host id={}")
     if host is not None and not (host.resource_state == "Enabled" and host.state == "Up"):
         raise InvalidParameterValue(f"Unable to deploy the VM as the host: {host.name} is not in the right state")
     if host is not None:
         return Within(host=host)
-    cluster = call.maybe(Cluster, "clusterid")
-    return Within(cluster=cluster) if cluster is not None else Within(pod=call.maybe(Pod, "podid"))
+    return Within(cluster=cluster) if cluster is not None else Within(pod=pod)
 
 
 def check_host(cloud: Cloud, vm: UserVm, host: Host) -> None:
@@ -90,16 +93,21 @@ def describe_host(host: Host) -> str:
     return f'Host {{"id":{host.number},"name":"{host.name}","type":"{host.type}","uuid":"{host.id}"}}'
 
 
+def check_startable(vm: UserVm) -> None:
+    """Raise where a VM runs already, or its owner is disabled."""
+    if vm.state == "Running":
+        raise InvalidParameterValue(f"The virtual machine {vm.id} ({vm.display_name}) is already running")
+    if vm.account.state.lower() == "disabled":
+        raise PermissionDenied(f"The owner of {capacity.describe(vm)} is disabled: {describe(vm.account)}")
+
+
 def start(call: Call, vm: UserVm, within: Within = capacity.ANYWHERE, *, password: str | None = None) -> None:
     """Start a stopped VM: a place, its disks, its networks; it runs when this returns.
 
     Raises what kept it from starting, and then it is stopped as before.
     """
     cloud = call.cloud
-    if vm.state == "Running":
-        raise InvalidParameterValue(f"The virtual machine {vm.id} ({vm.display_name}) is already running")
-    if vm.account.state.lower() == "disabled":
-        raise PermissionDenied(f"The owner of {capacity.describe(vm)} is disabled: {describe(vm.account)}")
+    check_startable(vm)
     if cloud.configuration.flag("resource.count.running.vms.only"):
         tags = cloud.limits.host_tags(vm.service_offering, vm.template)
         cloud.limits.check(vm.account, "user_vm", 1, tags=tags)
@@ -107,6 +115,9 @@ def start(call: Call, vm: UserVm, within: Within = capacity.ANYWHERE, *, passwor
         cloud.limits.check(vm.account, "memory", vm.memory, tags=tags)
     if within.host is not None:
         check_host(cloud, vm, within.host)
+    password = password if password and password.strip() else None
+    if password is not None and " " in password and DEPLOYING in vm.details and vm.template.password_enabled:
+        raise InvalidParameterValue("A valid password for this virtual machine was not provided.")
     if vm.zone.is_basic and within == capacity.ANYWHERE:
         within = Within(pod=_pod_of_addresses(cloud, vm))
     cannot = InternalError(
@@ -183,11 +194,21 @@ def give_up(cloud: Cloud, vm: UserVm) -> None:
 
 @family.command("startVirtualMachine")
 def start_command(call: Call) -> Answer:
-    vm = call.one(UserVm)
-    if call.flag("bootintosetup") and vm.hypervisor.lower() != "vmware":
+    vm = _one(call, "unable to find a virtual machine with id {}")
+    check_startable(vm)
+    within = within_of(call)
+    if "bootintosetup" in call and vm.hypervisor.lower() != "vmware":
         raise InvalidParameterValue(f"bootintosetup makes no sense for {vm.hypervisor}")
-    start(call, vm, within_of(call))
+    check_planner(call)
+    start(call, vm, within)
     return vm
+
+
+def check_planner(call: Call) -> None:
+    """Raise InvalidParameterValue for a planner that there is not."""
+    planner = call.get("deploymentplanner")
+    if planner is not None and planner not in PLANNERS:
+        raise InvalidParameterValue(f"Can't find a planner by name {planner}")
 
 
 @family.command("stopVirtualMachine")
@@ -258,14 +279,15 @@ def destroy_command(call: Call) -> Answer:
     vm = _one(call, "unable to find a virtual machine with id {}")
     if vm.state in ("Destroyed", "Expunging") and not expunge_now:
         return vm
-    check_destroyable(cloud, vm)
-    if vm.delete_protection and not call.flag("forced"):
-        raise InvalidParameterValue(
-            f"Instance [id = {vm.id}, name = {vm.instance_name}] has delete protection enabled and cannot be deleted."
-        )
-    check_action(cloud, vm)
-    check_no_running_snapshots(cloud, vm, "Instance destroy")
-    doomed = call.many(Volume, "volumeids")
+    if not call.flag("forced"):
+        if vm.delete_protection:
+            raise InvalidParameterValue(
+                f"Instance [id = {vm.id}, name = {vm.instance_name}] has delete protection enabled and cannot be deleted."
+            )
+        check_action(cloud, vm)
+        check_destroyable(cloud, vm)
+    check_no_running_snapshots(cloud, vm, "Snapshot(s) on ROOT volume, Instance destroy")
+    doomed = [_doomed_volume(call, each) for each in call.get("volumeids", ())]
     stray = "".join(
         f"{volumes.describe_in_full(volume)}; " for volume in doomed if volume.vm is not vm or volume.type != "DATADISK"
     )
@@ -299,6 +321,12 @@ def destroy_command(call: Call) -> Answer:
     return {"virtualmachine": dict(GONE_FOR_GOOD)} if expunge_now else vm
 
 
+def _doomed_volume(call: Call, volume: object) -> Volume:
+    if isinstance(volume, Volume) and volume in call.cloud.store:
+        return volume
+    raise InvalidParameterValue(f"Unable to find volume with ID: {getattr(volume, 'number', volume)}")
+
+
 GONE_FOR_GOOD: Mapping[str, Any] = {
     "securitygroup": [],
     "nic": [],
@@ -312,10 +340,7 @@ def check_no_running_snapshots(cloud: Cloud, vm: UserVm, operation: str) -> None
     """Raise InternalError while a snapshot of a root volume is not backed up yet."""
     for snapshot in cloud.store.table(Snapshot):
         if snapshot.volume is vm.root_volume and snapshot.state in ("Creating", "CreatedOnPrimary", "BackingUp"):
-            raise InternalError(
-                f"There is/are unbacked up Snapshot(s) on ROOT volume, {operation} is not permitted, "
-                "please try again later."
-            )
+            raise InternalError(f"There is/are unbacked up {operation} is not permitted, please try again later.")
 
 
 def destroy(cloud: Cloud, vm: UserVm) -> None:
@@ -357,10 +382,10 @@ def expunge(cloud: Cloud, vm: UserVm) -> None:
     vm.current_snapshot = None
     for nic in vm.nics:
         nics.release(cloud, nic)
-    vm.nics = []
+    vm.nics = ()
     for ip in cloud.store.table(PublicIp).where(vm=vm):
         ip.static_nat, ip.vm, ip.vm_ip = False, None, None
-    vm.group, vm.security_groups, vm.affinity_groups = None, [], []
+    vm.group, vm.security_groups, vm.affinity_groups = None, (), ()
     for volume in list(vm.volumes):
         if volume.is_root or volume.state == "Destroy":
             volumes.expunge(cloud, volume)
@@ -519,10 +544,6 @@ def _move(cloud: Cloud, vm: UserVm, host: Host) -> None:
     transit(cloud, vm, "done")
 
 
-def _machine(call: Call) -> UserVm:
-    return call.one(UserVm, "virtualmachineid")
-
-
 @family.command("migrateVirtualMachineWithVolume")
 def migrate_with_volume(call: Call) -> Answer:
     cloud, chosen = call.cloud, call.entries("migrateto")
@@ -531,7 +552,10 @@ def migrate_with_volume(call: Call) -> Answer:
         raise InvalidParameterValue(
             "Either hostid or migrateto must be passed or autoselect must be true for migrating the Instance."
         )
-    vm = call.one(UserVm, "virtualmachineid", missing="Unable to find the VM by ID {}")
+    vm = call.params["virtualmachineid"]
+    if not isinstance(vm, UserVm) or vm not in cloud.store:
+        # The server stumbles here.
+        raise ApiError('Cannot invoke "com.cloud.vm.VirtualMachine.getState()" because "virtualMachine" is null')
     if vm.state != "Running" and ("hostid" in call or auto):
         raise InvalidParameterValue(
             f"{capacity.describe(vm)} is not in the Running state to migrate it to the new host."
@@ -632,8 +656,14 @@ def _chosen_pools(call: Call, vm: UserVm, entries: list[dict[str, str]]) -> dict
 
 @family.command("findHostsForMigration", object_name="host")
 def find_hosts(call: Call) -> Answer:
-    cloud, vm = call.cloud, _machine(call)
-    check_migratable(call, vm)
+    cloud = call.cloud
+    if not call.is_root_admin:
+        raise PermissionDenied("No permission to migrate instance, Only Root Admin can migrate an instance!")
+    vm = call.one(UserVm, "virtualmachineid", missing="Unable to find the Instance with given ID")
+    if vm.state != "Running":
+        raise InvalidParameterValue(
+            "Instance is not Running, cannot migrate the instance with specified id", named={"vmId": vm.id}
+        )
     moves = moves_disks(cloud, vm)
     targets = {host: storage for host, storage in capacity.migration_targets(cloud, vm) if moves or not storage}
     keyword, source = call.get("keyword", "").lower(), vm.host
@@ -652,24 +682,25 @@ def find_hosts(call: Call) -> Answer:
         and keyword in host.name.lower()
     ]
     others.sort(key=lambda host: host not in targets)
+    shown = page(call, others)
     rows = [
         {
             **cloud.view(host, call),
             "suitableformigration": host in targets,
             "requiresStorageMotion": targets.get(host, False),
         }
-        for host in others
+        for host in shown.rows
+        if isinstance(host, Host)
     ]
-    return {"count": len(rows), "host": rows} if rows else {}
+    return {"count": shown.total, **({"host": rows} if rows else {})} if shown.total else {}
 
 
 @family.command("restoreVirtualMachine")
 def restore_command(call: Call) -> Answer:
-    vm = _machine(call)
-    template = call.params.get("templateid")
-    if template is not None and (not isinstance(template, Template) or template not in call.cloud.store):
-        raise InvalidParameterValue(f"Cannot find template with ID {getattr(template, 'number', template)}")
-    restore(call, vm, template)
+    vm = call.one(UserVm, "virtualmachineid", missing="Cannot find VM with ID {}")
+    if vm.hypervisor == "External":
+        raise InvalidParameterValue(f"Operation not supported for instance: {vm.name}")
+    restore(call, vm, call.maybe(Template, "templateid", missing="Cannot find template with ID {}"))
     return vm
 
 
@@ -685,7 +716,7 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
         raise InvalidParameterValue(
             f"Disk size for selected offering [{offering.disk_size * GIB}] is less than the template's size [{image.size}]"
         )
-    check_no_running_snapshots(cloud, vm, "Re-install VM")
+    check_no_running_snapshots(cloud, vm, "snapshot(s) on ROOT volume, Re-install VM")
     if vm.account.state.lower() == "disabled":
         raise PermissionDenied(f"The owner of {capacity.describe(vm)} is disabled: {describe(vm.account)}")
     if vm.state not in ("Running", "Stopped"):
@@ -701,8 +732,17 @@ def restore(call: Call, vm: UserVm, template: Template | None = None) -> None:
         )
     if template is not None:
         check_access(cloud, call.account, template, "UseEntry")
+        if vm.template.is_iso and not template.is_iso:
+            raise InvalidParameterValue(
+                "VM has been created using an ISO therefore it can not be re-installed with a template"
+            )
+        if template.is_iso and not vm.template.is_iso:
+            raise InvalidParameterValue("Invalid template id provided to restore the VM ")
     was_running = vm.state == "Running"
     stop(cloud, vm)
+    if old.pool is None and template is None and offering is None:
+        # A disk that is not there yet needs no other in its place.
+        return
     size = int(asked) * GIB if asked is not None and asked.isdecimal() else old.size
     if offering is not None and asked is None:
         size = offering.disk_size * GIB

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from cs_matrix_pytest.simulator.access import check_access
+from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import snapshots
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
-from cs_matrix_pytest.simulator.models.storage import Volume
+from cs_matrix_pytest.simulator.listing import filtered, page
+from cs_matrix_pytest.simulator.models.storage import Snapshot, Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm, VmSnapshot
-from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
+from cs_matrix_pytest.simulator.registry import Answer, Family, ListSpec, Success
 from cs_matrix_pytest.simulator.store import Resource
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
 family = Family("snapshots of virtual machines")
-family.listing(
-    "listVMSnapshot",
+SPEC = ListSpec(
     VmSnapshot,
-    scope=Scope.OWNER,
     newest_first=True,
     filters={
         "vmsnapshotid": lambda row, value, _call: row is value,
         "vmsnapshotids": lambda row, value, _call: row in value,
         "virtualmachineid": lambda row, value, _call: row.vm is value,
-        "name": lambda row, value, _call: row.display_name == value,
+        "name": lambda row, value, _call: row.display_name.lower() == value.lower(),
     },
     keyword=("display_name", "description", "name"),
 )
@@ -42,8 +41,19 @@ STATES = {
     "Error": {"expunge": "Expunging"},
 }
 """The next state by state and event."""
+UNFINISHED = ("Creating", "CreatedOnPrimary", "BackingUp")
+"""The states of a volume's snapshot that is not there yet."""
 ENABLED = ("simulator", "kvm", "vmware", "xenserver")
 """Hypervisors that can take them (hypervisor_capabilities.vm_snapshot_enabled)."""
+
+
+@family.command("listVMSnapshot")
+def list_snapshots(call: Call) -> Answer:
+    if "vmsnapshotid" in call and call.get("vmsnapshotids"):
+        raise InvalidParameterValue("Specify either id or ids but not both parameters")
+    scope = scoping(call, by_id="vmsnapshotid" in call)
+    rows = [row for row in call.cloud.store.table(VmSnapshot) if scope.admits(row.account)]
+    return page(call, filtered(call, SPEC, rows))
 
 
 @family.view(VmSnapshot)
@@ -71,19 +81,44 @@ def view(snapshot: VmSnapshot, call: Call) -> dict[str, Any]:
     }
 
 
+NO_VM = 'Cannot invoke "com.cloud.uservm.UserVm.getAccountId()" because "userVM" is null'
+"""What the server trips over where there is no such VM."""
+
+
+@family.before("createVMSnapshot")
+def check_known(call: Call) -> None:
+    """Raise as the server does, which stumbles over a VM that is gone."""
+    vm = call.params["virtualmachineid"]
+    if not isinstance(vm, UserVm) or vm not in call.cloud.store:
+        raise ApiError('Cannot invoke "com.cloud.uservm.UserVm.getAccountId()" because "userVM" is null')
+
+
 @family.command("createVMSnapshot")
 def create(call: Call) -> Generator[Resource, None, Answer]:
+    try:
+        snapshot = _allocated(call)
+    except (InvalidParameterValue, PermissionDenied, InternalError) as error:
+        raise ApiError(f"Failed to create Instance Snapshot: {error.text}", cs_code=error.cs_code) from error
+    try:
+        yield snapshot
+    except ApiError:
+        snapshot.state = "Error"
+        raise
+    snapshot.state = "Ready"
+    snapshot.vm.current_snapshot = snapshot
+    return snapshot
+
+
+def _allocated(call: Call) -> VmSnapshot:
+    """A snapshot that is still to be taken (allocVMSnapshot)."""
     cloud, vm, memory = call.cloud, call.params["virtualmachineid"], call.flag("snapshotmemory")
-    if not isinstance(vm, UserVm) or vm not in cloud.store:
-        raise InvalidParameterValue(
-            f"Creating Instance Snapshot failed because Instance:{getattr(vm, 'number', vm)} is a System VM or does not exist"
-        )
+    assert isinstance(vm, UserVm)
     if vm.hypervisor.lower() not in ENABLED:
         raise InvalidParameterValue(f"Instance Snapshot is not enabled for hypervisor type: {vm.hypervisor}")
     name = f"{vm.instance_name}_VS_{cloud.clock.datetime():%Y%m%d%H%M%S}"
-    display_name = call.get("name") or name
+    display_name = call.get("name", name)
     mine = cloud.store.table(VmSnapshot).where(vm=vm)
-    if any(row.display_name == display_name for row in mine):
+    if any(row.display_name.lower() == display_name.lower() for row in mine):
         raise InvalidParameterValue(
             f"Creating Instance Snapshot failed because Instance Snapshot with name{display_name}  already exists"
         )
@@ -102,7 +137,12 @@ def create(call: Call) -> Generator[Resource, None, Answer]:
     most = int(cloud.configuration.number("vmsnapshot.max", vm.account, default=10))
     if len(mine) >= most:
         raise InternalError(f"Each VM can have at most [{most}] VM snapshots.")
-    snapshot = cloud.store.add(
+    if any(row.volume in vm.volumes and row.state in UNFINISHED for row in cloud.store.table(Snapshot)):
+        raise InternalError(
+            "There are other active volume Snapshot tasks on the Instance to which the volume is attached, please try again "
+            "later."
+        )
+    return cloud.store.add(
         VmSnapshot(
             account=vm.account,
             name=name,
@@ -113,14 +153,6 @@ def create(call: Call) -> Generator[Resource, None, Answer]:
             parent=vm.current_snapshot,
         )
     )
-    try:
-        yield snapshot
-    except ApiError:
-        snapshot.state = "Error"
-        raise
-    snapshot.state = "Ready"
-    vm.current_snapshot = snapshot
-    return snapshot
 
 
 def _one(call: Call) -> VmSnapshot:
@@ -178,6 +210,9 @@ def revert(call: Call) -> Answer:
         )
     vm.current_snapshot = snapshot
     return vm
+
+
+family.must_name("createSnapshotFromVMSnapshot", "vmsnapshotid", VmSnapshot, "Unable to find vmsnapshot by id={}")
 
 
 @family.command("createSnapshotFromVMSnapshot")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import listing
 from cs_matrix_pytest.simulator.access import ADMINS, check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, PermissionDenied
+from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families import gpu
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
-from cs_matrix_pytest.simulator.families.console_sessions import remember
 from cs_matrix_pytest.simulator.families.images import vnf_fields
-from cs_matrix_pytest.simulator.families.nics import nic_fields
+from cs_matrix_pytest.simulator.families.nics import nic_fields, vms_in
 from cs_matrix_pytest.simulator.families.vm_leases import lease_fields
 from cs_matrix_pytest.simulator.hypervisors import HYPERVISORS
+from cs_matrix_pytest.simulator.models.access_keys import SshKeyPair
+from cs_matrix_pytest.simulator.models.autoscale import AutoScaleVmGroup
+from cs_matrix_pytest.simulator.models.backups import BackupOffering
 from cs_matrix_pytest.simulator.models.jobs import IN_PROGRESS
-from cs_matrix_pytest.simulator.models.networks import Nic, PublicIp
+from cs_matrix_pytest.simulator.models.networks import Network, Nic, PublicIp
 from cs_matrix_pytest.simulator.models.vm import UserVm
 from cs_matrix_pytest.simulator.parameters import NO_ID
 from cs_matrix_pytest.simulator.registry import Answer, Family, Listing, ListSpec, Scope
@@ -49,6 +51,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
 }
 """The next state by state and event; what is not here is refused."""
 
+ARCHITECTURES = ("i686", "x86_64", "aarch64", "s390x")
 GONE = ("Destroyed", "Expunging")
 UP = ("Running", "Starting", "Stopping", "Migrating")
 """The states in which a VM's NICs are on their VLANs."""
@@ -65,9 +68,13 @@ SHOWN_BY = {
     "removeNicFromVirtualMachine": NICS_ONLY,
     "updateDefaultNicForVirtualMachine": NICS_ONLY,
     "updateVmNicIp": NICS_ONLY,
+    "updateVmNic": NICS_ONLY,
     "updateVMAffinityGroup": frozenset({"affgrp"}),
 }
 """The parts of a VM that a command's answer has, where not all but statistics."""
+
+RESTRICTED = frozenset({"updateVmNicIp", "updateVmNic"})
+"""Commands that show even to admins no more of a VM than its owner sees."""
 
 TELLS_PASSWORD = frozenset(
     {
@@ -115,6 +122,7 @@ def nic_of_vm(nic: Nic, vm: UserVm, addresses: dict[int, PublicIp]) -> dict[str,
 
 
 def static_nat_addresses(vm: UserVm, cloud: Cloud) -> list[PublicIp]:
+    """The public addresses that lead to a VM."""
     return cloud.store.table(PublicIp).where(vm=vm, static_nat=True)
 
 
@@ -239,6 +247,17 @@ def _stats(vm: UserVm, call: Call) -> dict[str, Any]:
     }
 
 
+def _backup_offering(vm: UserVm, _call: Call) -> dict[str, Any]:
+    offering = vm.backup_offering
+    if not isinstance(offering, BackupOffering):
+        return {}
+    return {
+        "backupofferingid": offering.id,
+        "backupofferingname": offering.name,
+        "backupprovider": offering.provider,
+    }
+
+
 def _nothing(_vm: UserVm, _call: Call) -> dict[str, Any]:
     return {}
 
@@ -251,7 +270,7 @@ PARTS: dict[str, Callable[[UserVm, Call], dict[str, Any]]] = {
     "tmpl": _template,
     "servoff": _offering,
     "diskoff": _disk_offering,
-    "backoff": _nothing,
+    "backoff": _backup_offering,
     "iso": _iso,
     "volume": _volume,
     "min": _nothing,
@@ -279,9 +298,26 @@ def parts_of(call: Call) -> frozenset[str]:
     return ALL_PARTS if "all" in wanted else frozenset(wanted)
 
 
+REPEATED: dict[str, Callable[[UserVm], Sequence[object]]] = {
+    "nics": lambda vm: vm.nics,
+    "secgrp": lambda vm: vm.security_groups,
+    "affgrp": lambda vm: vm.affinity_groups,
+}
+"""Parts that a VM has several of. The server joins each with the others, and with volumes and tags; of the rows of a VM
+it leaves out what was not asked for in the first one only (UserVmJoinDaoImpl.setUserVmResponse)."""
+
+
+def _of_later_rows(part: str, vm: UserVm, call: Call) -> dict[str, Any]:
+    """What is shown of a part that was not asked for."""
+    others = [len(all_of(vm)) for name, all_of in REPEATED.items() if name != part]
+    repeated = max([*others, len(vm.volumes), len(vm.tags)]) > 1
+    ((name, rows),) = PARTS[part](vm, call).items()
+    return {name: rows if repeated else rows[1:]}
+
+
 @family.view(UserVm)
 def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
-    cloud, host, admin = call.cloud, vm.host, call.is_root_admin
+    cloud, host = call.cloud, vm.host
     nic, os_type, root = vm.default_nic, vm.os_type or vm.template.os_type, vm.root_volume
     shown: dict[str, Any] = {
         "id": vm.id,
@@ -319,15 +355,16 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
         shown |= {"boottype": "Bios", "bootmode": "legacy"}
     elif "UEFI" in vm.details:
         shown |= {"boottype": "Uefi", "bootmode": vm.details["UEFI"].lower()}
-    if admin:
+    if call.is_root_admin:
+        shown["displayvm"] = vm.display
+    if call.is_root_admin and call.command.name not in RESTRICTED:
         shown |= {
             "instancename": vm.instance_name,
             "hostid": host.id if host else None,
             "hostname": host.name if host else None,
             "arch": vm.template.arch,
-            "displayvm": vm.display,
         }
-    else:
+    if not call.is_root_admin:
         settings = cloud.configuration
         shown["readonlydetails"] = settings.text("user.vm.readonly.details", default=READ_ONLY_DETAILS)
     for ip in static_nat_addresses(vm, cloud):
@@ -343,11 +380,16 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
         shown["userdata"] = vm.user_data
     if vm.password and call.command.name in TELLS_PASSWORD:
         shown["password"] = vm.password
+    group = cloud.store.table(AutoScaleVmGroup).first(lambda group: vm in group.balanced)
+    if group is not None:
+        shown |= {"autoscalevmgroupid": group.id, "autoscalevmgroupname": group.name}
     shown |= lease_fields(cloud, vm)
     wanted = parts_of(call)
     for part, show in PARTS.items():
         if part in wanted:
             shown |= show(vm, call)
+        elif part in REPEATED:
+            shown |= _of_later_rows(part, vm, call)
     if call.command.name == "listVirtualMachinesMetrics":
         shown |= metrics(vm)
     return shown
@@ -358,7 +400,8 @@ def whole(vm: UserVm, call: Call) -> dict[str, Any]:
     declared = call.cloud.api.get("deployVirtualMachine")
     assert declared is not None
     shown = {name: value for name, value in vm_view(vm, call).items() if value is not None}
-    job = {"jobid": call.job.id, "jobstatus": IN_PROGRESS} if call.job is not None else {}
+    works_on_it = call.job is not None and call.command.instance_type == "VirtualMachine"
+    job = {"jobid": call.job.id, "jobstatus": IN_PROGRESS} if call.job is not None and works_on_it else {}
     return {"virtualmachine": {name: value for name, value in shown.items() if name in declared.response} | job}
 
 
@@ -413,11 +456,31 @@ def _admin_only(test: Callable[[UserVm, Any], bool]) -> Callable[[UserVm, Any, C
     return lambda vm, value, call: not call.is_root_admin or test(vm, value)
 
 
+def _in_pod(vm: UserVm, pod: Any, call: Call) -> bool:
+    if not call.is_root_admin:
+        return True
+    # Destroyed ones are shown to who asks for them.
+    return vm.pod is pod and ("state" in call or vm.state != "Destroyed")
+
+
+def _of_arch(vm: UserVm, value: str, _call: Call) -> bool:
+    return not value.strip() or vm.template.arch == value
+
+
+def _with_key_pair(vm: UserVm, name: str, call: Call) -> bool:
+    """As the server joins its tables: the VM's account has a pair of this name that some VM was given, whichever it was,
+    and the VM has details."""
+    store = call.cloud.store
+    given = {each.details.get("SSH.PublicKey") for each in store.table(UserVm)}
+    pairs = store.table(SshKeyPair).where(lambda pair: pair.name.lower() == name.lower(), account=vm.account)
+    return bool(vm.details) and any(pair.public_key in given for pair in pairs)
+
+
 FILTERS: dict[str, Callable[[UserVm, Any, Call], bool]] = {
     "state": _in_state,
     "hypervisor": _of_hypervisor,
     "hostid": _admin_only(lambda vm, host: vm.host is host),
-    "podid": _admin_only(lambda vm, pod: vm.pod is pod),
+    "podid": _in_pod,
     "clusterid": _admin_only(
         lambda vm, cluster: (
             vm.cluster is cluster
@@ -430,13 +493,13 @@ FILTERS: dict[str, Callable[[UserVm, Any, Call], bool]] = {
     "groupid": lambda vm, group, _call: group == NO_ID or vm.group is group,
     "affinitygroupid": lambda vm, group, _call: group == NO_ID or group in vm.affinity_groups,
     "securitygroupid": lambda vm, group, _call: group == NO_ID or group in vm.security_groups,
-    "keypair": lambda vm, value, _call: value in vm.key_pairs,
+    "keypair": _with_key_pair,
     "displayvm": lambda vm, value, _call: vm.display is value,
     "haenable": lambda vm, value, _call: vm.ha_enabled is value,
     "userdataid": lambda vm, value, _call: vm.registered_user_data is value,
     "forvirtualnetwork": lambda _vm, _value, _call: True,
     "isvnf": lambda vm, value, _call: (vm.template.template_type == "VNF") is value,
-    "arch": lambda vm, value, _call: vm.template.arch == value,
+    "arch": _of_arch,
     "userdata": lambda _vm, _value, _call: True,
     "leased": lambda vm, value, _call: not value or (vm.lease is not None and vm.lease.execution == "PENDING"),
     "backupofferingid": lambda vm, offering, _call: vm.backup_offering is offering,
@@ -458,18 +521,23 @@ def list_virtual_machines(call: Call) -> Answer:
             "please enable it to list leased instances"
         )
     parts_of(call)
+    arch = call.get("arch", "")
+    if arch.strip() and arch not in ARCHITECTURES:
+        raise ParameterError(f"Unsupported arch type: {arch}")
     scope = scoping(call)
-    rows: Iterable[UserVm] = (
-        vm for vm in call.cloud.store.table(UserVm) if scope.admits(vm.account) and visible(vm, call)
-    )
-    keyword, tags = call.params.pop("keyword", None), call.params.pop("tags", None)
+    network = call.get("networkid")
+    rows: Iterable[UserVm]
+    if isinstance(network, Network):
+        rows = (vm for vm in vms_in(call.cloud, network) if scope.admits(vm.account))
+    else:
+        rows = listing.owned(call, UserVm, scope)
+    if not call.is_root_admin:
+        rows = (vm for vm in rows if visible(vm, call))
+    keyword = call.params.pop("keyword", None)
     chosen: list[Any] = listing.filtered(call, SPEC, rows)
-    call.params |= {"keyword": keyword, "tags": tags}
+    call.params["keyword"] = keyword
     if keyword:
         chosen = [vm for vm in chosen if _mentions(vm, keyword.lower(), call)]
-    wanted = call.map("tags")
-    if wanted:
-        chosen = [vm for vm in chosen if any(vm.tags.get(key) == value for key, value in wanted.items())]
     if call.flag("retrieveonlyresourcecount"):
         return Listing([], len(chosen))
     return listing.page(call, chosen)
@@ -485,24 +553,7 @@ def _mentions(vm: UserVm, keyword: str, call: Call) -> bool:
 
 @family.command("getVirtualMachineUserData")
 def get_user_data(call: Call) -> Answer:
-    vm = call.one(UserVm, "virtualmachineid")
-    return {"virtualmachineuserdata": {"virtualmachineid": vm.id, "userdata": vm.user_data}}
-
-
-@family.command("createConsoleEndpoint")
-def create_console_endpoint(call: Call) -> Answer:
-    vm = call.one(UserVm, "virtualmachineid")
-    try:
-        check_access(call.cloud, call.account, vm)
-    except PermissionDenied:
-        return {"consoleendpoint": {"success": False, "details": "Permission denied"}}
-    if vm.state != "Running":
-        return {"consoleendpoint": {"success": False, "details": f"VM {vm.id} must be running to connect console"}}
-    remember(call, vm)
-    return {
-        "consoleendpoint": {
-            "success": True,
-            "url": f"http://127.0.0.1:8080/client/console?vm={vm.id}",
-            "websocket": {},
-        }
-    }
+    vm = call.one(UserVm, "virtualmachineid", missing="Unable to find virtual machine with id {}")
+    check_access(call.cloud, call.account, vm)
+    given = {"userdata": vm.user_data} if vm.user_data is not None else {}
+    return {"virtualmachineuserdata": {"virtualmachineid": vm.id, **given}}

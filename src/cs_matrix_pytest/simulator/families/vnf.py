@@ -247,7 +247,7 @@ def _let_into_group(cloud: Cloud, vm: UserVm, ports: Sequence[int], cidrs: list[
             cloud.store.add(
                 SecurityGroupRule(group=group, egress=False, protocol="tcp", start_port=port, end_port=port, cidr=cidr)
             )
-    vm.security_groups.append(group)
+    vm.security_groups = (*vm.security_groups, group)
 
 
 @family.command("listVnfAppliances")

@@ -12,24 +12,27 @@ from cs_matrix_pytest.simulator.errors import (
     ApiError,
     InternalError,
     InvalidParameterValue,
+    ParameterError,
     PermissionDenied,
     ResourceLimitExceeded,
 )
 from cs_matrix_pytest.simulator.families import capacity, volumes
+from cs_matrix_pytest.simulator.families.annotations import HIDDEN
+from cs_matrix_pytest.simulator.families.images import check_url, format_of
 from cs_matrix_pytest.simulator.families.kms_keys import key_for_volume
 from cs_matrix_pytest.simulator.families.public_ips import check_custom_id, describe_zone, rename
+from cs_matrix_pytest.simulator.families.storage_pools import moves_disks
 from cs_matrix_pytest.simulator.families.vm_deploy import check_usable
 from cs_matrix_pytest.simulator.families.volumes import CDROM_DEVICE
 from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
 from cs_matrix_pytest.simulator.models.backups import Backup
 from cs_matrix_pytest.simulator.models.iam import Account, Project
-from cs_matrix_pytest.simulator.models.infra import HypervisorCapabilities, StoragePool, Zone
+from cs_matrix_pytest.simulator.models.infra import Cluster, HypervisorCapabilities, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.offerings import DiskOffering
 from cs_matrix_pytest.simulator.models.storage import GIB, Snapshot, Volume
 from cs_matrix_pytest.simulator.models.vm import UserVm, VmSnapshot
 from cs_matrix_pytest.simulator.registry import Answer, Family, Success
 from cs_matrix_pytest.simulator.store import Resource, new_uuid
-from cs_matrix_pytest.simulator.views import when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
@@ -226,6 +229,8 @@ def _snapshot(call: Call) -> Snapshot | None:
         raise InvalidParameterValue(
             f"{volumes.describe_snapshot(snapshot)} is not in BackedUp state yet and can't be used for volume creation"
         )
+    if volumes.has_passphrase(snapshot.volume):
+        raise ApiError("Cannot create new volumes from encrypted volume snapshots" if call.is_root_admin else HIDDEN)
     return snapshot
 
 
@@ -236,7 +241,12 @@ def _fill(call: Call, volume: Volume, snapshot: Snapshot, vm: UserVm | None) -> 
     pool = snapshot.volume.pool
     if vm is not None and vm.root_volume is not None and vm.root_volume.pool is not None:
         pool = vm.root_volume.pool
-    if pool is None or not capacity.holds(pool, volume.disk_offering):
+    if (
+        pool is None
+        or pool not in cloud.store
+        or pool.zone is not volume.zone
+        or not capacity.holds(pool, volume.disk_offering)
+    ):
         able = [each for each in call.cloud.store.table(StoragePool) if each.zone is volume.zone]
         pool = next((each for each in able if capacity.holds(each, volume.disk_offering)), None)
     if pool is None:
@@ -248,7 +258,9 @@ def _fill(call: Call, volume: Volume, snapshot: Snapshot, vm: UserVm | None) -> 
 
 @family.command("attachVolume")
 def attach_volume(call: Call) -> Answer:
-    volume, vm, device_id = call.one(Volume), call.params.get("virtualmachineid"), call.get("deviceid")
+    volume, vm, device_id = call["id"], call.params.get("virtualmachineid"), call.get("deviceid")
+    if not isinstance(volume, Volume):
+        raise InvalidParameterValue("Please specify a volume with the valid type: ROOT or DATADISK")
     if volume.vm is not None:
         raise InvalidParameterValue("Please specify a volume that is not attached to any VM.")
     if volume.state == "Destroy":
@@ -293,10 +305,19 @@ def attach_to(call: Call, volume: Volume, vm: UserVm, device_id: int | None) -> 
             "Unable to attach volume, please specify a VM that does not have any backups or set the global configuration "
             f"'{BACKED_UP}' to true."
         )
+    if volume.account is not vm.account:
+        raise PermissionDenied(
+            f"Entity {capacity.describe(vm)} and entity {volumes.describe_in_full(volume)} belong to different accounts"
+        )
     for resource in (volume, vm):
         check_access(cloud, call.account, resource)
     if volume.pool is not None and volume.hypervisor and volume.hypervisor.lower() != vm.hypervisor.lower():
         raise InvalidParameterValue(f"Can't attach a volume created by: {volume.hypervisor} to a {vm.hypervisor} vm")
+    if volume.disk_offering.encrypt and vm.hypervisor != "KVM":
+        raise InvalidParameterValue(
+            "Volume's disk offering has encryption enabled, but volume encryption is not supported for hypervisor type "
+            f"{vm.hypervisor}"
+        )
     root = vm.root_volume
     host = vm.host or vm.last_host
     if root is not None and root.pool is not None and volume.pool is None and host is not None:
@@ -376,7 +397,7 @@ def detach_volume(call: Call) -> Answer:
         if volume is None:
             raise ApiError("Index 0 out of bounds for length 0")
     else:
-        volume = call.one(Volume)
+        volume = call.one(Volume, missing="Unable to find volume with ID: {}")
     check_access(call.cloud, call.account, volume)
     vm = volume.vm
     if vm is None:
@@ -443,7 +464,6 @@ def destroy_volume(call: Call) -> Answer:
                 "Or when the allow.user.expunge.recover.volume key is set."
             )
         volumes.expunge(call.cloud, volume)
-        volume.state = "Expunged"
     elif volume.state in ("Allocated", "Uploaded"):
         raise InvalidParameterValue(
             "The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered"
@@ -718,7 +738,8 @@ def _check_root_at_rest(volume: Volume, size: int) -> None:
 
 @family.command("migrateVolume")
 def migrate_volume(call: Call) -> Answer:
-    cloud, volume, pool = call.cloud, call.one(Volume, "volumeid"), call.one(StoragePool, "storageid")
+    cloud, volume = call.cloud, call.one(Volume, "volumeid", missing="Failed to find the volume id: {}")
+    pool = call.one(StoragePool, "storageid")
     check_access(cloud, call.account, volume)
     if volume.state != "Ready":
         raise InvalidParameterValue("Volume must be in ready state")
@@ -737,17 +758,22 @@ def migrate_volume(call: Call) -> Answer:
             "Volume cannot be migrated, please remove all Instance Snapshots for Instance to which this volume is attached"
         )
     if vm is not None and vm.state == "Running":
-        if vm.hypervisor.lower() == "kvm":
+        moves = moves_disks(cloud, vm, exactly=True)
+        if moves and vm.hypervisor.lower() == "kvm":
             raise InvalidParameterValue(
                 "KVM does not support volume live migration due to the limited possibility to refresh VM XML domain. "
                 "Therefore, to live migrate a volume between storage pools, one must migrate the VM to a different host as "
                 "well to force the VM XML domain update. Use 'migrateVirtualMachineWithVolumes' instead."
             )
+        if not moves:
+            raise InvalidParameterValue("Volume needs to be detached from VM")
         if not call.flag("livemigrate"):
             raise InvalidParameterValue(
                 f"The volume {volumes.describe_in_full(volume)}is attached to a vm and for migrating it the parameter livemigrate "
                 "should be specified"
             )
+    if volumes.has_passphrase(volume):
+        raise InvalidParameterValue("Migration of encrypted volumes is unsupported")
     if pool.state in IN_MAINTENANCE:
         raise InvalidParameterValue(
             f"Cannot migrate volume {volumes.describe_in_full(volume)}to the destination storage pool {pool.name} as the storage "
@@ -795,7 +821,10 @@ def check_replaceable(volume: Volume, offering: DiskOffering, pool: StoragePool)
         )
 
 
-family.must_name("updateVolume", "id", Volume, "Invalid volume id was provided")
+@family.before("updateVolume")
+def check_volume_given(call: Call) -> None:
+    if not isinstance(call.params.get("id"), Volume):
+        raise InvalidParameterValue("Invalid volume id was provided")
 
 
 @family.command("updateVolume")
@@ -818,9 +847,10 @@ def update_volume(call: Call) -> Answer:
 
 @family.command("extractVolume")
 def extract_volume(call: Call) -> Answer:
-    cloud, volume, mode = call.cloud, call.one(Volume), call.get("mode")
+    cloud, mode = call.cloud, call.get("mode")
     if not call.is_root_admin and cloud.configuration.flag("disable.extraction"):
         raise PermissionDenied("Extraction has been disabled by admin")
+    volume = call.one(Volume, missing="Unable to find volume with specified volumeId")
     check_access(cloud, call.account, volume)
     if volume.pool is None:
         raise InvalidParameterValue("The volume doesn't belong to a storage pool so can't extract it")
@@ -828,6 +858,8 @@ def extract_volume(call: Call) -> Answer:
         raise PermissionDenied(
             "Invalid state of the volume with specified ID. It should be either detached or the VM should be in stopped state."
         )
+    if volumes.has_passphrase(volume):
+        raise InvalidParameterValue("Extraction of encrypted volumes is unsupported")
     template = volume.template
     of_template = volume.is_root and template is not None
     if of_template and not call.is_root_admin and not volumes.is_extractable(volume):
@@ -841,7 +873,6 @@ def extract_volume(call: Call) -> Answer:
             "name": volume.name,
             "accountid": volume.account.id,
             "state": "DOWNLOAD_URL_CREATED",
-            "created": when(volume.created),
             "zoneid": volume.zone.id,
             "zonename": volume.zone.name,
             "extractMode": mode,
@@ -850,19 +881,50 @@ def extract_volume(call: Call) -> Answer:
     }
 
 
+OF_FORMAT = {"QCOW2": "KVM", "RAW": "Ovm", "OVA": "VMware", "VHDX": "Hyperv"}
+"""The hypervisor that volumes of a format are of; of VHD it is XenServer, or Hyperv where there is none."""
+RAW_OF_KVM = ("RBD", "PowerFlex", "CLVM", "Linstor", "FiberChannel")
+"""Types of pools that have volumes of KVM in the format RAW."""
+
+
+def check_hypervisor(cloud: Cloud, format: str, zone: Zone) -> None:
+    """Raise InvalidParameterValue unless a zone has the hypervisor of a volume's format
+    (checkFormatWithSupportedHypervisorsInZone)."""
+    there = {cluster.hypervisor for cluster in cloud.store.table(Cluster).where(zone=zone)}
+    wanted = OF_FORMAT.get(format, "None")
+    if format == "VHD":
+        wanted = "XenServer" if "XenServer" in there else "Hyperv"
+    if format == "RAW" and cloud.store.table(StoragePool).first(lambda pool: pool.type in RAW_OF_KVM, zone=zone):
+        wanted = "KVM"
+    if wanted not in there:
+        raise InvalidParameterValue(
+            f"The {wanted} hypervisor supported for {format} file format, is not found on the zone"
+        )
+
+
 @family.command("uploadVolume")
 def upload_volume(call: Call) -> Answer:
     cloud, owner, zone = call.cloud, owner_of_new(call), call.one(Zone, "zoneid")
-    format, url = call["format"].upper(), call["url"]
-    if not url.lower().startswith(("http://", "https://")):
-        raise InvalidParameterValue("File:// type urls are currently unsupported")
+    format, url = format_of(call["format"]), call["url"]
+    check_owner(call.account, owner)
     offering = call.maybe(DiskOffering, "diskofferingid") or cloud.store.table(DiskOffering).first(
         customized=True, compute_only=False
     )
-    if offering is None or not offering.customized:
+    if offering is None or offering.compute_only:
+        raise InvalidParameterValue("Please specify a valid disk offering.")
+    check_room(call, owner, offering, 1, 0)
+    if zone.allocation_state == "Disabled" and not call.is_root_admin:
+        raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.number}")
+    if "file://" in url.lower():
+        raise InvalidParameterValue("File:// type urls are currently unsupported")
+    try:
+        check_url(url, format)
+    except ParameterError as error:
+        raise InternalError(error.text) from None
+    check_hypervisor(cloud, format, zone)
+    if not offering.customized:
         raise InvalidParameterValue("Please specify a custom sized disk offering.")
     check_usable(owner, offering, zone)
-    check_room(call, owner, offering, 1, 0)
     volume = volumes.new_volume(
         cloud, owner, name=call["name"], zone=zone, type="DATADISK", size=GIB, disk_offering=offering
     )
@@ -872,7 +934,8 @@ def upload_volume(call: Call) -> Answer:
 
 @family.command("assignVolume")
 def assign_volume(call: Call) -> Answer:
-    cloud, volume = call.cloud, call.one(Volume, "volumeid")
+    cloud = call.cloud
+    volume = call.one(Volume, "volumeid", missing=f"No volume was found with UUID [{call.raw['volumeid']}].")
     account, project = call.maybe(Account, "accountid"), call.maybe(Project, "projectid")
     if volume.vm is not None:
         raise PermissionDenied(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cs_matrix_pytest.simulator.access import check_owner
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.models.storage import Volume
 from cs_matrix_pytest.simulator.registry import Answer, Family
 
@@ -17,7 +17,9 @@ CLUSTER = 64 * 1024
 
 @family.command("checkVolume")
 def check(call: Call) -> Answer:
-    volume, repair = call.one(Volume), call.get("repair")
+    # The server trips over a volume that is gone.
+    gone = 'Cannot invoke "org.apache.cloudstack.acl.ControlledEntity.getAccountId()" because "entity" is null'
+    volume, repair = call.one(Volume, missing=gone, error=ApiError), call.get("repair")
     if repair and repair.lower() not in REPAIRS:
         raise InvalidParameterValue(
             f"Repair parameter can only take the following values: [{', '.join(name.upper() for name in REPAIRS)}]"

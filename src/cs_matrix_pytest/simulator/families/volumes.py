@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import listing
-from cs_matrix_pytest.simulator.access import scoping
+from cs_matrix_pytest.simulator.access import Scoping, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InvalidParameterValue
 from cs_matrix_pytest.simulator.families.annotations import has_annotations
+from cs_matrix_pytest.simulator.hypervisors import hypervisor_facts
 from cs_matrix_pytest.simulator.models.iam import Account
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
@@ -145,6 +146,11 @@ def is_extractable(volume: Volume) -> bool:
     return template.is_extractable and template.template_type != "SYSTEM"
 
 
+def has_passphrase(volume: Volume) -> bool:
+    """True for disks that are encrypted, or will be: by a key of their own, or by their offering once they are placed."""
+    return volume.kms_key is not None or (volume.disk_offering.encrypt and volume.pool is not None)
+
+
 def describe(volume: Volume) -> str:
     """A volume as some error texts name it, by name and id alone."""
     return f'{{"name":"{volume.name}","uuid":"{volume.id}"}}'
@@ -258,7 +264,9 @@ def detach(volume: Volume) -> None:
 def put_on(volume: Volume, pool: StoragePool, hypervisor: str) -> None:
     """Make a volume on a pool."""
     volume.pool, volume.hypervisor, volume.state = pool, hypervisor, "Ready"
-    volume.path = volume.path or new_uuid()
+    blank = volume.template is None and volume.snapshot is None
+    # The simulator plugin's agent names a new disk as its volume is named.
+    volume.path = volume.path or (volume.name if blank and hypervisor_facts(hypervisor).simulated else new_uuid())
 
 
 def destroy(volume: Volume) -> None:
@@ -267,11 +275,12 @@ def destroy(volume: Volume) -> None:
 
 
 def expunge(cloud: Cloud, volume: Volume) -> None:
-    """Have a volume gone for good, and its snapshot policies with it; its snapshots stay."""
+    """Have a volume gone for good, and its snapshot policies with it; its snapshots stay. What is left of it still tells
+    where it was; one that was nowhere yet is but destroyed."""
     for policy in cloud.store.table(SnapshotPolicy).where(volume=volume):
         cloud.store.remove(policy)
     detach(volume)
-    volume.state, volume.pool, volume.path = "Expunged", None, None
+    volume.state = "Destroy" if volume.state == "Allocated" else "Expunged"
     cloud.store.remove(volume)
 
 
@@ -301,19 +310,23 @@ FILTERS = {
     "serviceofferingid": lambda volume, offering, call: (
         "diskofferingid" in call or volume.disk_offering is offering.disk_offering
     ),
-    "isencrypted": lambda volume, value, _call: volume.disk_offering.encrypt is value,
+    "isencrypted": lambda volume, value, _call: (has_passphrase(volume) and volume.hypervisor == "KVM") is value,
     "kmskeyid": lambda volume, key, _call: volume.kms_key is key,
 }
 
 
-def _candidates(call: Call) -> list[Volume]:
+def _candidates(call: Call, scope: Scoping) -> list[Volume]:
     """The volumes that a list may have; those of the system too where a root admin asks for them."""
-    rows = list(call.cloud.store.table(Volume))
     if call.is_root_admin and call.flag("listsystemvms"):
         from cs_matrix_pytest.simulator.families.system_volumes import system_volumes
 
-        rows = sorted([*rows, *system_volumes(call.cloud)], key=lambda volume: volume.created)
-    return rows
+        every = [*call.cloud.store.table(Volume), *system_volumes(call.cloud)]
+        return sorted((row for row in every if scope.admits(row.account)), key=lambda volume: volume.created)
+    vm = call.get("virtualmachineid")
+    if isinstance(vm, UserVm):
+        rows = [row for row in vm.volumes if row in call.cloud.store and scope.admits(row.account)]
+        return sorted(rows, key=lambda volume: volume.number)
+    return listing.owned(call, Volume, scope)
 
 
 SPEC = ListSpec(Volume, scope=Scope.OWNER, filters=FILTERS, keyword=("name", "type", "state"), newest_first=True)
@@ -326,16 +339,10 @@ def list_volumes(call: Call) -> Answer:
         raise InvalidParameterValue(f"Unable to find storage pool by uuid {call['storageid']}")
     if "id" in call and call.get("ids"):
         raise InvalidParameterValue("Specify either id or ids but not both parameters")
-    scope = scoping(call)
-    rows: Iterable[Volume] = (row for row in _candidates(call) if scope.admits(row.account))
+    rows: Iterable[Volume] = _candidates(call, scoping(call))
     if not call.is_root_admin:
         rows = (row for row in rows if row.display)
-    tags = call.params.pop("tags", None)
     chosen: list[Any] = listing.filtered(call, SPEC, rows)
-    call.params["tags"] = tags
-    wanted = call.map("tags")
-    if wanted:
-        chosen = [row for row in chosen if any(row.tags.get(key) == value for key, value in wanted.items())]
     if call.flag("retrieveonlyresourcecount"):
         return Listing([], len(chosen))
     found = listing.page(call, chosen)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InvalidParameterValue
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.network_offerings import (
     NAT_SERVICES,
     internet_protocol_of,
@@ -18,8 +18,8 @@ from cs_matrix_pytest.simulator.families.network_offerings import (
     routing_mode_of,
 )
 from cs_matrix_pytest.simulator.families.network_services import (
-    check_capability,
-    chosen_capabilities,
+    PROVIDER_CAPABILITIES,
+    chosen_capability,
     chosen_providers,
     provider_named,
     service_fields,
@@ -33,6 +33,7 @@ from cs_matrix_pytest.simulator.families.offering_scope import (
     in_zone,
     scope_fields,
     updated_domains,
+    updated_offering,
     updated_zones,
 )
 from cs_matrix_pytest.simulator.listing import page
@@ -57,6 +58,7 @@ def default_vpc_offerings(cloud: Cloud, fresh: Mapping[str, Any]) -> None:
         cloud.store.add(
             VpcOffering(
                 name=row["name"],
+                unique_name=row["name"],
                 display_text=row["displaytext"],
                 state=row["state"],
                 is_default=row["isdefault"],
@@ -97,26 +99,30 @@ def vpc_offering_view(offering: VpcOffering, _call: Call) -> dict[str, Any]:
 @family.command("createVPCOffering")
 def create_vpc_offering(call: Call) -> Generator[VpcOffering, None, Answer]:
     domains, zones = chosen_domains(call), chosen_zones(call)
-    network_mode, routing_mode = network_mode_of(call), routing_mode_of(call)
-    service_offering = router_offering_of(call)
+    network_mode = network_mode_of(call)
+    check_routed(call, network_mode, zones)
+    service_offering, routing_mode = router_offering_of(call), routing_mode_of(call)
+    check_as_number(call, routing_mode)
     if not call.get("supportedservices"):
         raise InvalidParameterValue("Supported services needs to be provided")
     protocol = internet_protocol_of(call, "VPC")
     providers = _providers(call, network_mode)
-    capabilities = _capabilities(call, providers)
-    redundancy = capabilities.get("SourceNat", {}) | capabilities.get("Gateway", {})
+    check_capabilities(call, providers)
+    if vpc_offering_made_as(call.cloud, call["name"]) is not None:
+        raise ApiError("Entity already exists ")
     offering = call.cloud.store.add(
         VpcOffering(
             name=call["name"],
+            unique_name=call["name"],
             display_text=call.get("displaytext") or call["name"],
             state="Enabled" if call.flag("enable") else "Disabled",
             domains=domains,
             zones=zones,
             service_providers=providers,
             service_offering=service_offering,
-            redundant_router=redundancy.get("RedundantRouter", "").lower() == "true",
-            distributed_router=capabilities.get("Connectivity", {}).get("DistributedRouter", "").lower() == "true",
-            region_level=capabilities.get("Connectivity", {}).get("RegionLevelVpc", "").lower() == "true",
+            distributed_router=asked_for(call, "DistributedRouter", "Connectivity"),
+            region_level=asked_for(call, "RegionLevelVpc", "Connectivity"),
+            redundant_router=asked_for(call, "RedundantRouter", redundancy_service(call, providers, network_mode)),
             conserve_mode=call.flag("conservemode"),
             internet_protocol=protocol or "IPv4",
             network_mode=network_mode,
@@ -154,20 +160,75 @@ def _providers(call: Call, network_mode: str | None) -> dict[str, list[str]]:
     return providers
 
 
-def _capabilities(call: Call, providers: Mapping[str, list[str]]) -> dict[str, dict[str, str]]:
-    chosen = chosen_capabilities(call)
-    for service, values in chosen.items():
-        for capability, value in values.items():
-            if service == "Connectivity":
-                check_capability(providers.get(service, ()), service, capability, "true")
-            if value.lower() not in ("true", "false"):
-                raise InvalidParameterValue(f"Invalid Capability value:{value} specified.")
-    return chosen
+def vpc_offering_made_as(cloud: Cloud, name: str) -> VpcOffering | None:
+    """The VPC offering that was made by this name, in whatever case; it may have another by now."""
+    wanted = name.lower()
+    return cloud.store.table(VpcOffering).first(lambda row: (row.unique_name or "").lower() == wanted)
+
+
+def check_routed(call: Call, network_mode: str | None, zones: Iterable[Zone]) -> None:
+    """Raise InvalidParameterValue for an offering of routed VPCs where there cannot be any."""
+    settings, name = call.cloud.configuration, "routed.network.vpc.enabled"
+    if network_mode != "ROUTED":
+        return
+    if not settings.flag(name, default=True):
+        raise InvalidParameterValue(f"Configuration {name} needs to be enabled for Routed VPCs")
+    for zone in zones:
+        if not settings.flag(name, zone, default=True):
+            raise InvalidParameterValue(
+                f"Configuration {name} needs to be enabled for Routed VPCs in zone (ID: {zone.number})"
+            )
+
+
+def check_as_number(call: Call, routing_mode: str | None) -> None:
+    if not call.flag("specifyasnumber"):
+        return
+    if call.get("provider", "").lower() != "nsx":
+        raise InvalidParameterValue("SpecifyAsNumber can only be true for VPC offerings for NSX")
+    if routing_mode != "Dynamic":
+        raise InvalidParameterValue("SpecifyAsNumber can only be true for Dynamic Route Mode network offerings")
+
+
+def check_capabilities(call: Call, providers: Mapping[str, list[str]]) -> None:
+    """Raise InvalidParameterValue for capabilities that do not exist, or that who connects VPCs does not have."""
+    for entry in call.entries("servicecapabilitylist"):
+        capability, value = chosen_capability(entry)
+        for provider in providers.get("Connectivity", ()):
+            known = PROVIDER_CAPABILITIES.get(provider)
+            if known and capability not in known.get(service_named(entry.get("service", "")) or "", {}):
+                raise InvalidParameterValue(f"Provider {provider} does not support {capability}  capability.")
+        if value.lower() not in ("true", "false"):
+            raise InvalidParameterValue(f"Invalid Capability value:{value} specified.")
+
+
+def asked_for(call: Call, capability: str, service: str) -> bool:
+    """True where an offering is asked for with a capability, which must be said of the right service."""
+    for entry in call.entries("servicecapabilitylist"):
+        name, value, named = (entry.get(key) for key in ("capabilitytype", "capabilityvalue", "service"))
+        if name is None or value is None or named is None:
+            raise InvalidParameterValue(
+                f"Invalid capability with name {name or 'null'}, value {value or 'null'} and service {named or 'null'}"
+            )
+        if name.lower() != capability.lower():
+            continue
+        if named.lower() != service.lower():
+            # The server's text has the last two the wrong way round.
+            raise InvalidParameterValue(
+                f"Invalid Service: {named} specified. Capability {service} can be specified only for service {name}"
+            )
+        return value.lower() == "true"
+    return False
+
+
+def redundancy_service(call: Call, providers: Mapping[str, list[str]], network_mode: str | None) -> str:
+    """The service whose capability makes routers redundant."""
+    is_gateway = network_mode == "ROUTED" and "SourceNat" not in providers and not call.get("provider", "").strip()
+    return "Gateway" if is_gateway else "SourceNat"
 
 
 @family.command("updateVPCOffering")
 def update_vpc_offering(call: Call) -> Answer:
-    offering = call.one(VpcOffering, missing="Unable to find vpc offering {}")
+    offering = updated_offering(call, VpcOffering, "Unable to find vpc offering {}")
     domains, zones, state = updated_domains(call, offering), updated_zones(call, offering), new_state(call, offering)
     offering.name = call.get("name", offering.name)
     offering.display_text = call.get("displaytext", offering.display_text)

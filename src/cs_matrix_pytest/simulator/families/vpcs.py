@@ -11,6 +11,7 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families import guest_networks, ipv4_subnets, public_ips, routed_networks, routers
 from cs_matrix_pytest.simulator.families.addresses import is_domain_name, is_inside, is_private
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.network_services import service_fields, service_named
 from cs_matrix_pytest.simulator.families.offering_scope import describe as describe_offering
 from cs_matrix_pytest.simulator.families.offering_scope import in_zone, usable_by
@@ -22,6 +23,7 @@ from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffe
 from cs_matrix_pytest.simulator.models.routing import BgpPeer
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
+from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.views import owner_fields, tag_fields, when
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ family = Family("VPCs")
 
 ROUTER = "VpcVirtualRouter"
 REDUNDANT_OFFERING = "Redundant VPC offering"
+NO_OFFERING = "Unable to find vpc offering in Enabled state by specified id"
 MINIMUM_MTU = 68
 TIER_PROVIDERS = frozenset(
     [
@@ -92,7 +95,7 @@ def vpc_view(vpc: Vpc, call: Call) -> dict[str, Any]:
         "dns2": vpc.dns2,
         "ip6dns1": vpc.ip6_dns1,
         "ip6dns2": vpc.ip6_dns2,
-        "hasannotations": False,
+        "hasannotations": has_annotations(vpc, call),
     }
     if root:
         shown |= {"fordisplay": vpc.display, "keepmacaddressonpublicnic": vpc.keep_mac}
@@ -142,14 +145,17 @@ def create_vpc(call: Call) -> Generator[Resource, None, Answer]:
 
 def planned(call: Call) -> Vpc:
     """The VPC that a request describes, with the checks of its parameters."""
-    owner, zone, cloud = owner_of_new(call), call.one(Zone, "zoneid"), call.cloud
-    offering = call.one(VpcOffering, "vpcofferingid")
+    owner, cloud = owner_of_new(call), call.cloud
+    zone = call.one(Zone, "zoneid", missing="Can't find zone by id specified")
+    offering = call.params["vpcofferingid"]
+    if not isinstance(offering, VpcOffering) or offering not in cloud.store:
+        raise InvalidParameterValue(NO_OFFERING, named={"vpcOfferingId": str(getattr(offering, "number", offering))})
     if not usable_by(owner, offering) or not in_zone(offering, zone):
         raise PermissionDenied(
             f"There's no way to confirm {describe(owner)} has access to {describe_offering(offering)}"
         )
     if offering.state != "Enabled":
-        raise InvalidParameterValue("Unable to find vpc offering in Enabled state by specified id")
+        raise InvalidParameterValue(NO_OFFERING, named={"vpcOfferingId": offering.id})
     if offering.network_mode == "ROUTED" and not cloud.configuration.flag("routed.network.vpc.enabled", zone):
         raise InvalidParameterValue("Routed VPC is not enabled in this zone")
     if offering.routing_mode == "Dynamic" and offering.specify_as_number and "asnumber" not in call:
@@ -162,7 +168,9 @@ def planned(call: Call) -> Vpc:
     if offering.region_level and network_domain is None:
         raise InvalidParameterValue("Network domain must be specified for region level VPC")
     if zone.allocation_state == "Disabled" and not call.is_root_admin:
-        raise PermissionDenied("Cannot perform this operation since specified Zone is currently disabled")
+        raise PermissionDenied(
+            "Cannot perform this operation since specified Zone is currently disabled", named={"zoneId": zone.id}
+        )
     if network_domain is None:
         network_domain = guest_networks.inherited_network_domain(cloud, owner, None, zone)
     check_dns(call, offering)
@@ -176,7 +184,6 @@ def planned(call: Call) -> Vpc:
         offering=offering,
         cidr=call.get("cidr", ""),
         network_domain=network_domain,
-        display=call.flag("fordisplay", True),
         dns1=call.get("dns1"),
         dns2=call.get("dns2"),
         ip6_dns1=call.get("ip6dns1"),
@@ -338,7 +345,7 @@ UPDATABLE = {
 
 @family.command("updateVPC")
 def update_vpc(call: Call) -> Answer:
-    vpc, cloud = call.one(Vpc), call.cloud
+    vpc, cloud = call.one(Vpc, missing="Unable to find vpc by id {}"), call.cloud
     check_access(cloud, call.account, vpc)
     changed = "customid" in call
     for parameter, attribute in UPDATABLE.items():
@@ -357,9 +364,13 @@ def update_vpc(call: Call) -> Answer:
 
 
 def set_mtu(cloud: Cloud, vpc: Vpc, mtu: int) -> bool:
-    """Give the public interfaces of a VPC with addresses another MTU; False where that changes nothing."""
+    """Give the public interfaces of a VPC with addresses another MTU; False where that changes nothing.
+
+    Raises InternalError where no router runs that could be told."""
     if mtu == vpc.public_mtu or cloud.store.table(PublicIp).first(vpc=vpc) is None:
         return False
+    if not any(router.state == "Running" for router in routers.routers_of_vpc(cloud, vpc)):
+        raise InternalError("Failed to update MTU on the network")
     vpc.public_mtu = mtu
     for network in tiers_of(cloud, vpc):
         network.public_mtu = mtu
@@ -423,7 +434,6 @@ family.listing(
         "name": lambda vpc, name, call: name.lower() in vpc.name.lower(),
         "displaytext": lambda vpc, text, call: text.lower() in vpc.display_text.lower(),
         "vpcofferingid": lambda vpc, offering, call: vpc.offering is offering,
-        "fordisplay": lambda vpc, wanted, call: vpc.display is wanted,
         "supportedservices": lambda vpc, names, call: supports_all(vpc, names),
     },
 )
@@ -442,23 +452,23 @@ def tier_name(cloud: Cloud, vpc: Vpc, name: str) -> str:
 
 def check_tier(
     call: Call,
-    vpc: Vpc,
     acl: AclList | None,
     offering: NetworkOffering,
     zone: Zone,
     owner: Account,
     cidr: str | None,
     gateway: str | None,
-) -> None:
-    """Raise where a network that is asked for cannot be a tier (commitNetwork, createVpcGuestNetwork)."""
+) -> Vpc:
+    """The VPC that a network is asked for in. Raises where it cannot be a tier (commitNetwork, createVpcGuestNetwork)."""
+    vpc = call.params["vpcid"]
     if not offering.for_vpc:
         raise InvalidParameterValue("Network offering can't be used for VPC networks")
     if acl is not None and acl.vpc not in (None, vpc):
         raise InvalidParameterValue(
             f"ACL [{describe_acl(acl)}] does not belong to the VPC [{acl.vpc.number if acl.vpc else 0}]."
         )
-    if vpc.state != "Enabled":
-        raise InvalidParameterValue("Unable to find Enabled VPC ")
+    if not isinstance(vpc, Vpc) or vpc not in call.cloud.store or vpc.state != "Enabled":
+        raise InvalidParameterValue("Unable to find Enabled VPC ", named={"VPC": str(getattr(vpc, "number", vpc))})
     check_access(call.cloud, call.account, vpc)
     if not vpc.offering.region_level and vpc.zone is not zone:
         raise InvalidParameterValue("New network doesn't belong to vpc zone")
@@ -466,6 +476,7 @@ def check_tier(
     check_tier_offering(call.cloud, vpc, offering, None)
     if acl is not None and "NetworkACL" not in offering.service_providers:
         raise InvalidParameterValue("Cannot apply NetworkACL. Network Offering does not support NetworkACL service")
+    return vpc
 
 
 def check_tier_addresses(call: Call, vpc: Vpc, owner: Account, cidr: str | None, gateway: str | None) -> None:
@@ -530,7 +541,7 @@ def balances_publicly(offering: NetworkOffering) -> bool:
 def describe_acl(acl: AclList) -> str:
     """A network ACL list as error texts name it."""
     vpc = acl.vpc.number if acl.vpc else 0
-    return f'NetworkACLVO {{"id":{acl.number},"name":"{acl.name}","uuid":"{acl.id}","vpcId":{vpc}}}'
+    return f"NetworkACLVO {fields_text(id=acl.number, uuid=acl.id, name=acl.name, vpcId=vpc)}"
 
 
 @family.on_account_removal

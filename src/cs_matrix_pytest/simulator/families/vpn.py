@@ -5,27 +5,31 @@ from __future__ import annotations
 import re
 import secrets
 import string
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cs_matrix_pytest.simulator import ipv4
-from cs_matrix_pytest.simulator.access import check_access, describe, owner_of_new
+from cs_matrix_pytest.simulator.access import check_access, describe, named_account, owner_of_new, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue
-from cs_matrix_pytest.simulator.families import public_ips, rule_conflicts
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ResourceUnavailable
+from cs_matrix_pytest.simulator.families import public_ips, routers, rule_conflicts
 from cs_matrix_pytest.simulator.families.addresses import bounds, is_domain_name
+from cs_matrix_pytest.simulator.families.annotations import has_annotations
 from cs_matrix_pytest.simulator.families.nics import describe as describe_network
 from cs_matrix_pytest.simulator.families.rule_conflicts import VPN_PORTS, RuleConflictError, describe_vpc
 from cs_matrix_pytest.simulator.families.vpcs import ROUTER, source_nat_of
-from cs_matrix_pytest.simulator.models.iam import Account
-from cs_matrix_pytest.simulator.models.networks import FirewallRule, Network, PublicIp, Vpc
+from cs_matrix_pytest.simulator.models.iam import Account, Domain
+from cs_matrix_pytest.simulator.models.networks import FirewallRule, Network, PublicIp, Router, Vpc
 from cs_matrix_pytest.simulator.models.vpc import CustomerGateway, RemoteAccessVpn, VpnConnection, VpnGateway, VpnUser
 from cs_matrix_pytest.simulator.registry import Answer, Family, Scope, Success
 from cs_matrix_pytest.simulator.store import Resource
-from cs_matrix_pytest.simulator.views import comma, owner_fields, when
+from cs_matrix_pytest.simulator.texts import fields_text
+from cs_matrix_pytest.simulator.views import account_fields, comma, owner_fields, when
 
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
+    from cs_matrix_pytest.simulator.configuration import Configuration
 
 R = TypeVar("R", bound=Resource)
 
@@ -36,13 +40,15 @@ PASSWORD = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9@+=._-]{2,31}")
 CIPHER_HASH = re.compile(r"(3des|aes128|aes192|aes256)-(md5|sha1|sha256|sha384|sha512)")
 DH_GROUP = re.compile(r"modp(1024|1536|2048|3072|4096|6144|8192)|modp1024s160|modp2048s(224|256)|curve25519")
 LONGEST_LIFETIME = 86400
+NOT_APPLIED = "Unable to apply {} VPN configuration, virtual router is not in the right state"
+NOT_STARTED = "Failed to start remote access VPN: router not in right state {}"
 
 
 # Remote access
 
 
 @family.view(RemoteAccessVpn)
-def remote_access_vpn_view(vpn: RemoteAccessVpn, _call: Call) -> dict[str, Any]:
+def remote_access_vpn_view(vpn: RemoteAccessVpn, call: Call) -> dict[str, Any]:
     return {
         "id": vpn.id,
         "publicipid": vpn.ip.id,
@@ -51,31 +57,54 @@ def remote_access_vpn_view(vpn: RemoteAccessVpn, _call: Call) -> dict[str, Any]:
         "presharedkey": vpn.preshared_key,
         **owner_fields(vpn.account),
         "state": vpn.state,
-        "fordisplay": vpn.display,
+        "fordisplay": vpn.display if call.is_root_admin else None,
     }
+
+
+@family.before("createRemoteAccessVpn")
+def check_address(call: Call) -> None:
+    if not isinstance(ip := call.params["publicipid"], PublicIp):
+        raise InvalidParameterValue(f"Unable to find ip address by id={getattr(ip, 'number', ip)}")
 
 
 @family.command("createRemoteAccessVpn")
 def create_remote_access_vpn(call: Call) -> Generator[Resource, None, Answer]:
     cloud, vpn = call.cloud, planned_vpn(call)
-    if vpn.vpc is None:
-        reserve_ports(cloud, vpn)
-    cloud.store.add(vpn)
-    if vpn.vpc is None and call.flag("openfirewall", True):
-        open_firewall(cloud, vpn)
+    if vpn not in cloud.store:
+        if vpn.vpc is None:
+            reserve_ports(cloud, vpn)
+        cloud.store.add(vpn)
+        if vpn.vpc is None and call.flag("openfirewall", True):
+            open_firewall(cloud, vpn)
     try:
         yield vpn
     except ApiError:
         remove_vpn(cloud, vpn)
         raise
+    # Where it cannot be, the VPN stays as it is, and may be asked for again.
+    if vpn.vpc is None:
+        check_running(routers.routers_of(cloud, served_network(vpn)), NOT_STARTED)
+    else:
+        check_running(routers.routers_of_vpc(cloud, vpn.vpc), NOT_APPLIED.format("remote access"))
     vpn.state = "Running"
-    for user in cloud.store.table(VpnUser).where(account=vpn.account):
-        user.state = "Active"
     return vpn
 
 
+def check_running(served_by: Iterable[Router], why: str) -> None:
+    """Raise ResourceUnavailable unless a VPN's routers run."""
+    for router in served_by:
+        if router.state != "Running":
+            raise ResourceUnavailable(routers.unreachable(router, why.format(router.state)))
+
+
+def served_network(vpn: RemoteAccessVpn) -> Network:
+    """The network that a VPN leads to, where it is none of a VPC."""
+    assert vpn.network is not None
+    return vpn.network
+
+
 def planned_vpn(call: Call) -> RemoteAccessVpn:
-    """The VPN that a request describes, with every check of it."""
+    """The VPN that a request describes, with every check of it; one that could not be started before is the same."""
     cloud, ip = call.cloud, public_ips.named_ip(call, "publicipid")
     check_access(cloud, call.account, ip)
     if ip.state != "Allocated":
@@ -88,11 +117,15 @@ def planned_vpn(call: Call) -> RemoteAccessVpn:
             f"Unable to create remote access vpn for the ipAddress: {ip.address} as ip is not associated with any "
             "network or VPC"
         )
-    if vpns.first(ip=ip) is not None:
+    known = vpns.first(ip=ip)
+    if known is not None and known.state == "Added":
+        return known
+    if known is not None:
         raise InvalidParameterValue(f"A remote Access VPN already exists for the public IP address [{ip.address}].")
-    asked = call.get("iprange") or cloud.configuration.text(
-        "remote.access.vpn.client.iprange", ip.account, default="10.1.2.1-10.1.2.8"
-    )
+    asked = call.get("iprange")
+    if asked is None:
+        name, default = "remote.access.vpn.client.iprange", "10.1.2.1-10.1.2.8"
+        asked = cloud.configuration.text(name, ip.account, default=default)
     first, last = checked_range(asked)
     if network is not None:
         if vpns.first(account=ip.account, network=network) is not None:
@@ -104,7 +137,8 @@ def planned_vpn(call: Call) -> RemoteAccessVpn:
         check_vpc(vpc, ip)
     cidr = network.cidr if network is not None else vpc.cidr if vpc is not None else None
     if cidr is not None:
-        guests = tuple(map(ipv4.to_text, bounds(cidr)))
+        lowest, highest = bounds(cidr)
+        guests = ipv4.to_text(lowest + 1), ipv4.to_text(highest - 1)
         if ipv4.ranges_overlap(first, last, *guests):
             raise InvalidParameterValue(
                 f"Invalid ip range: {asked} overlaps with guest ip range {guests[0]}-{guests[1]}"
@@ -179,13 +213,13 @@ def reserve_ports(cloud: Cloud, vpn: RemoteAccessVpn) -> None:
 
 def open_firewall(cloud: Cloud, vpn: RemoteAccessVpn) -> None:
     """Let packets to the VPN's ports in, whoever they are from."""
-    assert vpn.network is not None
+    network = served_network(vpn)
     for port in VPN_PORTS:
         cloud.store.add(
             FirewallRule(
                 account=vpn.account,
                 protocol="udp",
-                network=vpn.network,
+                network=network,
                 ip=vpn.ip,
                 start_port=port,
                 end_port=port,
@@ -200,6 +234,9 @@ def remove_vpn(cloud: Cloud, vpn: RemoteAccessVpn) -> None:
     for rule in cloud.store.table(FirewallRule).where(related=vpn):
         cloud.store.remove(rule)
     cloud.store.remove(vpn)
+
+
+family.must_name("updateRemoteAccessVpn", "id", RemoteAccessVpn, "The specified id is invalid")
 
 
 @family.command("updateRemoteAccessVpn")
@@ -227,14 +264,29 @@ def delete_remote_access_vpn(call: Call) -> Answer:
     return Success()
 
 
+def running_vpns(call: Call) -> list[RemoteAccessVpn]:
+    """The VPNs in the scope of a request, whose ``id`` has no say in that."""
+    ip = call.get("publicipid")
+    if ip is not None:
+        if not isinstance(ip, PublicIp):
+            raise InvalidParameterValue(
+                f"Unable to list remote access vpns, IP address {getattr(ip, 'number', ip)} not found."
+            )
+        check_access(call.cloud, call.account, ip)
+    scope = scoping(call, by_id=False)
+    rows = [vpn for vpn in call.cloud.store.table(RemoteAccessVpn).where(state="Running") if scope.admits(vpn.account)]
+    return sorted(rows, key=lambda vpn: vpn.ip.number)
+
+
 family.listing(
     "listRemoteAccessVpns",
     RemoteAccessVpn,
-    scope=Scope.OWNER,
-    keyword=("ip_range",),
+    rows=running_vpns,
+    newest_first=True,
+    keyword=(),
     filters={
         "publicipid": lambda vpn, ip, call: vpn.ip is ip,
-        "fordisplay": lambda vpn, wanted, call: vpn.display is wanted,
+        "fordisplay": lambda vpn, wanted, call: True,
     },
 )
 
@@ -272,37 +324,85 @@ def add_vpn_user(call: Call) -> Generator[Resource, None, Answer]:
     except ApiError:
         cloud.store.remove(user)
         raise
-    if cloud.store.table(RemoteAccessVpn).first(account=owner) is not None:
-        user.state = "Active"
+    apply_users(cloud, owner)
     return user
+
+
+def apply_users(cloud: Cloud, owner: Account) -> None:
+    """Tell an account's VPNs who its users are, once one of them is on a network that has been implemented."""
+    vpns = cloud.store.table(RemoteAccessVpn).where(account=owner)
+    if any(vpn.network is None or vpn.network.state == "Implemented" for vpn in vpns):
+        for user in cloud.store.table(VpnUser).where(account=owner):
+            user.state = "Active"
+
+
+@family.before("removeVpnUser", "resetVpnConnection", "updateVpnCustomerGateway")
+def whose(call: Call) -> Account:
+    """The account that a request names, else the caller's."""
+    return named_account(call) or call.account
 
 
 @family.command("removeVpnUser")
 def remove_vpn_user(call: Call) -> Answer:
-    owner, username = owner_of_new(call), call["username"]
+    owner, username = whose(call), call["username"]
     user = call.cloud.store.table(VpnUser).first(account=owner, username=username)
     if user is None:
         raise InvalidParameterValue(f"Could not find VPN user=[{username}]. VPN owner=[{describe(owner)}]")
     check_access(call.cloud, call.account, user)
     call.cloud.store.remove(user)
+    apply_users(call.cloud, owner)
     return Success()
 
 
-family.listing("listVpnUsers", VpnUser, scope=Scope.OWNER, keyword=("username",))
+family.listing(
+    "listVpnUsers",
+    VpnUser,
+    scope=Scope.OWNER,
+    rows=lambda call: sorted(call.cloud.store.table(VpnUser), key=lambda user: user.username.lower()),
+    keyword=("username",),
+)
 
 
 # Site to site: customer gateways
 
 
 @family.view(CustomerGateway)
-def customer_gateway_view(gateway: CustomerGateway, _call: Call) -> dict[str, Any]:
+def customer_gateway_view(gateway: CustomerGateway, call: Call) -> dict[str, Any]:
+    settings, domain = call.cloud.configuration, gateway.account.domain
+    chosen = (gateway.ike_policy, gateway.esp_policy, gateway.ike_version)
+    obsolete, excluded = (blocked(settings, domain, kind, *chosen) for kind in ("obsolete", "excluded"))
     return {
         "id": gateway.id,
         "name": gateway.name,
         **far_end_fields(gateway),
-        **owner_fields(gateway.account),
-        "hasannotations": False,
+        **account_fields(gateway.account),
+        "hasannotations": has_annotations(gateway, call),
+        "obsoleteparameters": shown_set(obsolete) if obsolete else None,
+        "excludedparameters": shown_set(excluded) if excluded else None,
     }
+
+
+def blocked(
+    settings: Configuration, domain: Domain, kind: str, ike_policy: str, esp_policy: str, ike_version: str | None
+) -> list[str]:
+    """The cryptography of a gateway that a domain's settings call ``excluded`` or ``obsolete``."""
+
+    def is_listed(what: str, text: str) -> bool:
+        listed = settings.text(f"vpn.customer.gateway.{kind}.{what}", domain).split(",")
+        return bool(text.strip()) and text.strip().lower() in [each.strip().lower() for each in listed]
+
+    found = [ike_version] if ike_version and is_listed("ike.versions", ike_version) else []
+    for policy in (ike_policy, esp_policy):
+        cipher_hash, _, group = policy.strip().partition(";")
+        cipher, _, digest = cipher_hash.partition("-")
+        parts = (("encryption.algorithms", cipher), ("hashing.algorithms", digest), ("dh.group", group))
+        found += [text.strip() for what, text in parts if is_listed(what, text)]
+    return list(dict.fromkeys(found))
+
+
+def shown_set(texts: list[str]) -> str:
+    """A set as Java writes it; the order of its parts is nobody's."""
+    return f"[{', '.join(texts)}]"
 
 
 def far_end_fields(gateway: CustomerGateway) -> dict[str, Any]:
@@ -322,8 +422,9 @@ def far_end_fields(gateway: CustomerGateway) -> dict[str, Any]:
     }
 
 
-def far_end(call: Call, space: str) -> dict[str, Any]:
-    """The attributes of a customer gateway that a request describes; ``space`` stands before a policy in its texts."""
+def far_end(call: Call, owner: Account, space: str, ike_version: str | None) -> dict[str, Any]:
+    """The attributes of an owner's customer gateway that a request describes; ``space`` stands before a policy in its
+    texts."""
     gateway, cidrs = call["gateway"], call["cidrlist"]
     if not ipv4.is_address(gateway) and not is_domain_name(gateway):
         raise InvalidParameterValue(f"The customer gateway ip/Domain {gateway} is invalid!")
@@ -338,6 +439,12 @@ def far_end(call: Call, space: str) -> dict[str, Any]:
         )
     if not is_policy(esp, needs_group=False):
         raise InvalidParameterValue(f"The customer gateway ESP policy{space}{esp} is invalid!")
+    excluded = blocked(call.cloud.configuration, owner.domain, "excluded", ike, esp, ike_version)
+    if excluded:
+        raise InvalidParameterValue(
+            "The following excluded cryptographic parameter(s) cannot be used in a VPN Customer Gateway: "
+            f"{shown_set(excluded)}"
+        )
     lifetimes = {"IKE": call.get("ikelifetime", 86400), "ESP": call.get("esplifetime", 3600)}
     for kind, lifetime in lifetimes.items():
         if lifetime > LONGEST_LIFETIME:
@@ -345,7 +452,7 @@ def far_end(call: Call, space: str) -> dict[str, Any]:
     return {
         "name": call.get("name", f"VPN-{gateway}"),
         "gateway": gateway,
-        "cidr_list": networks,
+        "cidr_list": [network_of_cidr(network) for network in networks],
         "psk": call["ipsecpsk"],
         "ike_policy": ike,
         "esp_policy": esp,
@@ -355,6 +462,12 @@ def far_end(call: Call, space: str) -> dict[str, Any]:
         "force_encap": call.flag("forceencap"),
         "split_connections": call.flag("splitconnections"),
     }
+
+
+def network_of_cidr(cidr: str) -> str:
+    """``10.1.0.0/16`` for ``10.1.2.3/16``."""
+    address, _, length = cidr.partition("/")
+    return ipv4.cidr(address, ipv4.mask_of_length(int(length)))
 
 
 def is_policy(text: str, *, needs_group: bool) -> bool:
@@ -389,9 +502,10 @@ def check_far_end(cloud: Cloud, owner: Account, asked: dict[str, Any], but: Cust
 def create_customer_gateway(call: Call) -> Generator[Resource, None, Answer]:
     cloud, owner = call.cloud, owner_of_new(call)
     check_access(cloud, call.account, owner)
-    asked = far_end(call, " ")
+    ike_version = call.get("ikeversion", "ike")
+    asked = far_end(call, owner, " ", ike_version)
     check_far_end(cloud, owner, asked, None)
-    gateway = cloud.store.add(CustomerGateway(account=owner, ike_version=call.get("ikeversion", "ike"), **asked))
+    gateway = cloud.store.add(CustomerGateway(account=owner, ike_version=ike_version, **asked))
     try:
         yield gateway
     except ApiError:
@@ -402,13 +516,20 @@ def create_customer_gateway(call: Call) -> Generator[Resource, None, Answer]:
 
 @family.command("updateVpnCustomerGateway")
 def update_customer_gateway(call: Call) -> Answer:
-    gateway = call.one(CustomerGateway)
+    gateway = call.one(CustomerGateway, missing="Find to find customer gateway with id {}")
     check_access(call.cloud, call.account, gateway)
-    asked = far_end(call, "")
+    asked = far_end(call, gateway.account, "", call.get("ikeversion"))
     check_far_end(call.cloud, gateway.account, asked, gateway)
     for name, value in asked.items():
         setattr(gateway, name, value)
     gateway.ike_version = call.get("ikeversion", gateway.ike_version)
+    for connection in call.cloud.store.table(VpnConnection).where(customer=gateway):
+        if connection.state == "Pending":
+            continue
+        # Where its routers do not run, a connection stays interrupted.
+        with suppress(ResourceUnavailable):
+            disconnect(call.cloud, connection)
+            connect(call.cloud, connection)
     return gateway
 
 
@@ -436,8 +557,8 @@ def usable(call: Call, kind: type[R], name: str) -> R:
 def described(gateway: CustomerGateway | VpnGateway) -> str:
     """A VPN's gateway as error texts name it."""
     if isinstance(gateway, CustomerGateway):
-        return f'Site2SiteCustomerGateway {{"id":{gateway.number},"name":"{gateway.name}","uuid":"{gateway.id}"}}'
-    return f'Site2SiteVpnGateway {{"id":{gateway.number},"uuid":"{gateway.id}"}}'
+        return f"Site2SiteCustomerGateway {fields_text(id=gateway.number, uuid=gateway.id, name=gateway.name)}"
+    return f"Site2SiteVpnGateway {fields_text(id=gateway.number, uuid=gateway.id)}"
 
 
 family.listing("listVpnCustomerGateways", CustomerGateway, scope=Scope.OWNER, newest_first=True)
@@ -447,14 +568,14 @@ family.listing("listVpnCustomerGateways", CustomerGateway, scope=Scope.OWNER, ne
 
 
 @family.view(VpnGateway)
-def vpn_gateway_view(gateway: VpnGateway, _call: Call) -> dict[str, Any]:
+def vpn_gateway_view(gateway: VpnGateway, call: Call) -> dict[str, Any]:
     return {
         "id": gateway.id,
         "publicip": gateway.ip.address,
         "vpcid": gateway.vpc.id,
         "vpcname": gateway.vpc.name,
-        "fordisplay": gateway.display,
-        **owner_fields(gateway.account),
+        "fordisplay": gateway.display if call.is_root_admin else None,
+        **account_fields(gateway.account),
     }
 
 
@@ -462,7 +583,8 @@ def vpn_gateway_view(gateway: VpnGateway, _call: Call) -> dict[str, Any]:
 def create_vpn_gateway(call: Call) -> Generator[Resource, None, Answer]:
     cloud, vpc = call.cloud, call.params["vpcid"]
     if not isinstance(vpc, Vpc) or vpc not in cloud.store:
-        raise InvalidParameterValue(f"Invalid VPC {getattr(vpc, 'number', vpc)} for site to site vpn gateway creation!")
+        null = 'Cannot invoke "com.cloud.network.vpc.Vpc.getAccountId()" because "vpc" is null'
+        raise InternalError(null, cs_code=9999)
     check_access(cloud, call.account, vpc)
     if cloud.store.table(VpnGateway).first(vpc=vpc) is not None:
         raise InvalidParameterValue(f"The VPN gateway of VPC {describe_vpc(vpc)} already exists!")
@@ -482,7 +604,8 @@ def create_vpn_gateway(call: Call) -> Generator[Resource, None, Answer]:
 
 @family.command("updateVpnGateway")
 def update_vpn_gateway(call: Call) -> Answer:
-    gateway = usable(call, VpnGateway, "id")
+    gateway = call.one(VpnGateway, missing="Fail to find vpn gateway with {}")
+    check_access(call.cloud, call.account, gateway)
     gateway.display = call.flag("fordisplay", gateway.display)
     public_ips.rename(call, gateway)
     return gateway
@@ -505,7 +628,6 @@ family.listing(
     scope=Scope.OWNER,
     newest_first=True,
     keyword=(),
-    filters={"fordisplay": lambda gateway, wanted, call: gateway.display is wanted},
 )
 
 
@@ -513,18 +635,18 @@ family.listing(
 
 
 @family.view(VpnConnection)
-def vpn_connection_view(connection: VpnConnection, _call: Call) -> dict[str, Any]:
+def vpn_connection_view(connection: VpnConnection, call: Call) -> dict[str, Any]:
     return {
         "id": connection.id,
         "s2svpngatewayid": connection.gateway.id,
         "publicip": connection.gateway.ip.address,
         "s2scustomergatewayid": connection.customer.id,
         **far_end_fields(connection.customer),
-        **owner_fields(connection.account),
+        **account_fields(connection.account),
         "passive": connection.passive,
         "state": connection.state,
         "created": when(connection.created),
-        "fordisplay": connection.display,
+        "fordisplay": connection.display if call.is_root_admin else None,
     }
 
 
@@ -548,7 +670,7 @@ def create_vpn_connection(call: Call) -> Generator[Resource, None, Answer]:
     except ApiError:
         connection.state = "Error"
         raise
-    connect(connection)
+    connect(cloud, connection)
     return connection
 
 
@@ -574,8 +696,8 @@ def check_connectable(cloud: Cloud, gateway: VpnGateway, customer: CustomerGatew
     if len(others) >= most:
         raise InvalidParameterValue(f"There are too many VPN connections with current VPN gateway! The limit is {most}")
     for other in others:
-        for cidr in customer.cidr_list:
-            for taken in other.customer.cidr_list:
+        for taken in other.customer.cidr_list:
+            for cidr in customer.cidr_list:
                 if ipv4.cidrs_overlap(cidr, taken):
                     raise InvalidParameterValue(
                         f"The new connection's remote subnet {cidr} is overlapped with existed VPN connection to customer "
@@ -583,13 +705,26 @@ def check_connectable(cloud: Cloud, gateway: VpnGateway, customer: CustomerGatew
                     )
 
 
-def connect(connection: VpnConnection) -> None:
-    """Have the router begin to connect; who is passive waits for the other side."""
+def connect(cloud: Cloud, connection: VpnConnection) -> None:
+    """Have the routers begin to connect; who is passive waits for the other side."""
+    check_routers(cloud, connection)
     connection.state = "Disconnected" if connection.passive else "Connecting"
 
 
-def named_connection(call: Call) -> VpnConnection:
-    connection = call.one(VpnConnection)
+def disconnect(cloud: Cloud, connection: VpnConnection) -> None:
+    """Have the routers end a connection."""
+    connection.state = "Disconnected"
+    check_routers(cloud, connection)
+
+
+def check_routers(cloud: Cloud, connection: VpnConnection) -> None:
+    """Raise ResourceUnavailable unless the routers of a connection's VPC run."""
+    check_running(routers.routers_of_vpc(cloud, connection.gateway.vpc), NOT_APPLIED.format("site 2 site"))
+
+
+def named_connection(call: Call, purpose: str = "") -> VpnConnection:
+    """The connection that a command is about, if the caller may use it; ``purpose`` ends the text of the refusal."""
+    connection = call.one(VpnConnection, missing=f"Fail to find site to site VPN connection {{}}{purpose}")
     check_access(call.cloud, call.account, connection)
     return connection
 
@@ -604,14 +739,18 @@ def update_vpn_connection(call: Call) -> Answer:
 
 @family.command("resetVpnConnection")
 def reset_vpn_connection(call: Call) -> Answer:
-    connection = named_connection(call)
-    connect(connection)
+    connection = named_connection(call, " to reset!")
+    disconnect(call.cloud, connection)
+    connect(call.cloud, connection)
     return connection
 
 
 @family.command("deleteVpnConnection")
 def delete_vpn_connection(call: Call) -> Answer:
-    call.cloud.store.remove(named_connection(call))
+    connection = named_connection(call, " to delete!")
+    if connection.state != "Pending":
+        disconnect(call.cloud, connection)
+    call.cloud.store.remove(connection)
     return Success()
 
 
@@ -623,7 +762,6 @@ family.listing(
     keyword=(),
     filters={
         "vpcid": lambda connection, vpc, call: connection.gateway.vpc is vpc,
-        "fordisplay": lambda connection, wanted, call: connection.display is wanted,
     },
 )
 

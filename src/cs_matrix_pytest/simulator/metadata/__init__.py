@@ -17,7 +17,7 @@ class Parameter:
     ``type``: string, uuid, boolean, integer, long, short, double, date, list, map, object; ``items``: the type of a
     list's elements; ``entities``: the response classes an id may name; ``field``: the Java field's name, which some
     error texts show; ``acl``: the access that the caller needs to the entity; ``since``: added after 3.x, so that
-    internal numbers are not accepted for it; ``roles``: the only types of role that may pass it, of others it is ignored.
+    what is no uuid counts as absent; ``roles``: the only types of role that may pass it, of others it is ignored.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Command:
 
     @cached_property
     def params(self) -> dict[str, Parameter]:
-        """Parameters by lower-case name."""
+        """Parameters by lower-case name, in the order in which the server reads them."""
         return {
             name: Parameter(
                 name=name,

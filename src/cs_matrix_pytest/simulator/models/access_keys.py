@@ -13,6 +13,7 @@ class SshKeyPair(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SSHKeyPairResponse", "CreateSSHKeyPairResponse")
     label: ClassVar[str] = "SSH key pair"
     resource_type: ClassVar[str] = "SSHKeyPair"
+    leaves_row: ClassVar[bool] = False
 
     name: str
     public_key: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Lookup
 from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.store import Resource
 
@@ -13,6 +14,7 @@ from cs_matrix_pytest.simulator.store import Resource
 class Annotation(Resource):
     entities: ClassVar[tuple[str, ...]] = ("AnnotationResponse",)
     label: ClassVar[str] = "annotation"
+    indexes = (Lookup("entity_id"),)
 
     text: str
     user: User

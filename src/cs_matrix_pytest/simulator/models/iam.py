@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Lookup
 from cs_matrix_pytest.simulator.store import Resource
 
 LimitKey = tuple[str, str | None]
@@ -171,6 +172,7 @@ class ApiKeyPair(Resource):
 
     entities: ClassVar[tuple[str, ...]] = ("ApiKeyPairResponse",)
     label: ClassVar[str] = "key pair"
+    indexes = (Lookup("api_key"),)
 
     user: User
     api_key: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Changes
 from cs_matrix_pytest.simulator.models.access_keys import UserData
 from cs_matrix_pytest.simulator.models.iam import Account, Owned
 from cs_matrix_pytest.simulator.models.infra import ImageStore, Zone
@@ -21,6 +22,8 @@ class OsCategory(Resource):
     name: str
     is_featured: bool = True
     sort_key: int = 0
+    user_defined: bool = False
+    """Those of the installation do not know when they were created."""
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -87,6 +90,7 @@ class Template(Owned):
     entities: ClassVar[tuple[str, ...]] = ("TemplateResponse", "TemplatePermissionsResponse")
     label: ClassVar[str] = "template"
     resource_type: ClassVar[str] = "Template"
+    indexes = (Changes("usage"),)
 
     name: str
     display_text: str

@@ -375,4 +375,6 @@ class Alert(Resource):
     name: str
     type: int
     description: str
+    zone: Zone | None = None
+    pod: Pod | None = None
     archived: bool = False

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator import ipv4
+from cs_matrix_pytest.simulator.indexes import Changes, Lookup, NumbersInUse
 from cs_matrix_pytest.simulator.models.iam import Account, Domain, Owned
 from cs_matrix_pytest.simulator.models.infra import Host, IpRange, PhysicalNetwork, Pod, SystemNetwork, Zone
 from cs_matrix_pytest.simulator.models.offerings import NetworkOffering, VpcOffering
@@ -17,6 +19,7 @@ class Network(Owned):
     entities: ClassVar[tuple[str, ...]] = ("NetworkResponse",)
     label: ClassVar[str] = "network"
     resource_type: ClassVar[str] = "Network"
+    indexes = (Changes("usage"),)
 
     name: str
     display_text: str
@@ -101,6 +104,16 @@ class Nic(Resource):
     entities: ClassVar[tuple[str, ...]] = ("NicResponse",)
     label: ClassVar[str] = "nic"
     resource_type: ClassVar[str] = "Nic"
+    indexes = (
+        Lookup("network"),
+        Lookup("mac_address"),
+        NumbersInUse(
+            "addresses",
+            by="network",
+            numbers=lambda nic: map(ipv4.to_int, filter(ipv4.is_address, nic.addresses)),
+            of=("ip_address", "secondary"),
+        ),
+    )
 
     network: Network
     ip_address: str | None
@@ -110,7 +123,7 @@ class Nic(Resource):
     device_id: int = 0
     is_default: bool = False
     enabled: bool = True
-    secondary: list[SecondaryAddress] = field(default_factory=list)
+    secondary: tuple[SecondaryAddress, ...] = ()
 
     @property
     def broadcast_uri(self) -> str | None:
@@ -124,7 +137,7 @@ class Nic(Resource):
     @property
     def addresses(self) -> list[str]:
         """Every address of it."""
-        return [address for address in (self.ip_address, *self.secondary_ips.values()) if address]
+        return [address for address in (self.ip_address, *(each.address for each in self.secondary)) if address]
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,7 @@ class PublicIp(Owned):
     entities: ClassVar[tuple[str, ...]] = ("IPAddressResponse",)
     label: ClassVar[str] = "public IP address"
     resource_type: ClassVar[str] = "PublicIpAddress"
+    indexes = (Lookup("account"), Lookup("network"), Lookup("vpc"), Lookup("vm"), Lookup("vm_ip"), Changes("usage"))
 
     address: str
     zone: Zone
@@ -220,11 +234,24 @@ class Router(Owned):
     service_offering: Resource | None = None
     software_version: str = "4.23.0.0"
     scripts_version: str = ""
+    checked: datetime | None = None
+    """When somebody last had its health checked."""
+    was_reached: bool = False
+    """Whether its host was there to be asked then."""
 
     @property
     def networks(self) -> list[Network]:
         """The guest networks that it serves."""
         return [nic.network for nic in self.nics]
+
+    @property
+    def network_names(self) -> str:
+        """The names of its guest networks, one per line, for lists to look into."""
+        return "\n".join(network.name for network in self.networks)
+
+    @property
+    def vpc_name(self) -> str | None:
+        return self.vpc.name if self.vpc else None
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -234,6 +261,7 @@ class FirewallRule(Owned):
     label: ClassVar[str] = "firewall rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "FirewallResponse")
     resource_type: ClassVar[str] = "FirewallRule"
+    indexes = (Lookup("network"), Lookup("ip"), Lookup("related"))
 
     protocol: str
     network: Network
@@ -260,6 +288,7 @@ class PortForwardingRule(Owned):
     label: ClassVar[str] = "port forwarding rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse",)
     resource_type: ClassVar[str] = "PortForwardingRule"
+    indexes = (Lookup("network"), Lookup("ip"), Lookup("vm"), Lookup("vm_ip"), Changes("usage"))
 
     protocol: str
     ip: PublicIp
@@ -282,6 +311,7 @@ class StaticNatRule(Owned):
     label: ClassVar[str] = "static NAT rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse",)
     resource_type: ClassVar[str] = "FirewallRule"
+    indexes = (Changes("usage"),)
 
     protocol: str
     ip: PublicIp
@@ -297,6 +327,7 @@ class LoadBalancerRule(Owned):
     label: ClassVar[str] = "load balancer rule"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "LoadBalancerResponse")
     resource_type: ClassVar[str] = "LoadBalancer"
+    indexes = (Lookup("network"), Lookup("ip"), Changes("usage"))
 
     name: str
     description: str | None
@@ -367,6 +398,7 @@ class Vpc(Owned):
     label: ClassVar[str] = "VPC"
     entities: ClassVar[tuple[str, ...]] = ("VpcResponse",)
     resource_type: ClassVar[str] = "Vpc"
+    indexes = (Changes("usage"),)
 
     name: str
     display_text: str

@@ -185,6 +185,8 @@ class VpcOffering(Offering):
     network_mode: str | None = None
     routing_mode: str | None = None
     specify_as_number: bool = False
+    unique_name: str | None = None
+    """The name that it was made by, which no other may be made by while it lives."""
 
     @property
     def services(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Lookup
 from cs_matrix_pytest.simulator.store import Resource
 
 
@@ -12,6 +13,7 @@ from cs_matrix_pytest.simulator.store import Resource
 class ResourceIcon(Resource):
     label: ClassVar[str] = "resource icon"
     leaves_row: ClassVar[bool] = False
+    indexes = (Lookup("resource"),)
 
     resource: Resource
     image: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Changes, Lookup, Tally
 from cs_matrix_pytest.simulator.models.iam import Owned
 from cs_matrix_pytest.simulator.models.images import Template
 from cs_matrix_pytest.simulator.models.infra import StoragePool, Zone
@@ -21,6 +22,13 @@ class Volume(Owned):
     entities: ClassVar[tuple[str, ...]] = ("VolumeResponse",)
     label: ClassVar[str] = "volume"
     resource_type: ClassVar[str] = "Volume"
+    indexes = (
+        Lookup("account"),
+        Lookup("pool"),
+        Tally("sizes", by="account", and_by=("state", "display"), sums=("size",)),
+        Tally("space", by="pool", and_by=("state",), sums=("size",)),
+        Changes("usage", of=("account", "state", "size", "attached", "vm")),
+    )
 
     name: str
     zone: Zone
@@ -67,6 +75,7 @@ class Snapshot(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SnapshotResponse",)
     label: ClassVar[str] = "snapshot"
     resource_type: ClassVar[str] = "Snapshot"
+    indexes = (Lookup("volume"), Changes("usage"))
 
     name: str
     volume: Volume
@@ -91,6 +100,7 @@ class SnapshotPolicy(Owned):
     entities: ClassVar[tuple[str, ...]] = ("SnapshotPolicyResponse",)
     label: ClassVar[str] = "snapshot policy"
     resource_type: ClassVar[str] = "SnapshotPolicy"
+    indexes = (Lookup("volume"),)
 
     volume: Volume
     schedule: str

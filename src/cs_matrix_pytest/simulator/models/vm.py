@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Changes, Lookup, Tally
 from cs_matrix_pytest.simulator.models.iam import Owned, User
 from cs_matrix_pytest.simulator.models.images import OsType, Template
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, Pod, StoragePool, Zone
@@ -57,6 +58,20 @@ class UserVm(Owned):
     entities: ClassVar[tuple[str, ...]] = ("UserVmResponse", "VirtualMachineResponse")
     label: ClassVar[str] = "virtual machine"
     resource_type: ClassVar[str] = "UserVm"
+    indexes = (
+        Lookup("account"),
+        Lookup("name"),
+        Lookup("nics", many=True),
+        Lookup("affinity_groups", many=True),
+        Lookup("security_groups", many=True),
+        Lookup("left", of=("host", "last_host"), many=True),
+        Tally("sizes", by="account", and_by=("state", "display"), sums=("cpu_number", "memory")),
+        Changes(
+            "usage",
+            of=("account", "state", "service_offering", "cpu_number", "cpu_speed", "memory", "nics", "security_groups"),
+        ),
+        Tally("load", by="host", and_by=("cpu_speed",), sums=("cpu_number", "memory")),
+    )
 
     name: str
     display_name: str
@@ -75,7 +90,7 @@ class UserVm(Owned):
     host: Host | None = None
     last_host: Host | None = None
     iso: Template | None = None
-    nics: list[Nic] = field(default_factory=list)
+    nics: tuple[Nic, ...] = ()
     volumes: list[Volume] = field(default_factory=list)
     """Its volumes: those whose ``vm`` it is (`families.volumes.attach` and ``detach`` keep both sides)."""
     instance_name: str = ""
@@ -87,8 +102,8 @@ class UserVm(Owned):
     user_data: str | None = None
     registered_user_data: Resource | None = None
     user_data_details: str | None = None
-    affinity_groups: list[AffinityGroup] = field(default_factory=list)
-    security_groups: list[SecurityGroup] = field(default_factory=list)
+    affinity_groups: tuple[AffinityGroup, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
     password: str | None = None
     """The password that the API tells once: after a start that made it, or a reset."""
     delete_protection: bool = False
@@ -106,6 +121,11 @@ class UserVm(Owned):
     @property
     def root_volume(self) -> Volume | None:
         return next((volume for volume in self.volumes if volume.type == "ROOT"), None)
+
+    @property
+    def left(self) -> tuple[Host, ...]:
+        """The host that it last ran on, while it is on none."""
+        return (self.last_host,) if self.host is None and self.last_host is not None else ()
 
     @property
     def cluster(self) -> Cluster | None:
@@ -127,6 +147,7 @@ class VmSnapshot(Owned):
     entities: ClassVar[tuple[str, ...]] = ("VMSnapshotResponse",)
     label: ClassVar[str] = "VM snapshot"
     resource_type: ClassVar[str] = "VMSnapshot"
+    indexes = (Lookup("vm"), Changes("usage"))
 
     name: str
     display_name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cs_matrix_pytest.simulator.indexes import Changes
 from cs_matrix_pytest.simulator.models.iam import Owned
 from cs_matrix_pytest.simulator.models.networks import AclList, Network, Nic, PublicIp, Vpc
 from cs_matrix_pytest.simulator.store import Resource
@@ -80,6 +81,7 @@ class VpnUser(Owned):
     label: ClassVar[str] = "VPN user"
     entities: ClassVar[tuple[str, ...]] = ("VpnUsersResponse",)
     leaves_row: ClassVar[bool] = False
+    indexes = (Changes("usage"),)
 
     username: str
     state: str = "Add"
@@ -142,6 +144,7 @@ class InternalLoadBalancer(Owned):
     label: ClassVar[str] = "load balancer"
     entities: ClassVar[tuple[str, ...]] = ("FirewallRuleResponse", "LoadBalancerResponse")
     resource_type: ClassVar[str] = "LoadBalancer"
+    indexes = (Changes("usage"),)
 
     name: str
     algorithm: str

@@ -6,12 +6,13 @@ import builtins
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cs_matrix_pytest.simulator import vlans
 from cs_matrix_pytest.simulator.families import roles
 from cs_matrix_pytest.simulator.ipv4 import to_int, to_text
 from cs_matrix_pytest.simulator.limits import ON_SECONDARY, RESOURCE_TYPES
+from cs_matrix_pytest.simulator.models.details import HiddenDetail
 from cs_matrix_pytest.simulator.models.iam import Account, Role, RolePermission, User
 from cs_matrix_pytest.simulator.models.images import ImageCopy, Iso, Template
 from cs_matrix_pytest.simulator.models.infra import (
@@ -126,17 +127,6 @@ def write_removed(cloud: Cloud, row: Resource, value: Value) -> None:
 
 
 # Rows that are no resources of their own
-
-
-@dataclass(eq=False, kw_only=True, repr=False)
-class HiddenDetail(Resource):
-    """A detail with ``display`` 0: only statements make such, no answer shows them, no command takes them away."""
-
-    label: ClassVar[str] = "hidden detail"
-
-    resource: Resource
-    name: str
-    value: str
 
 
 @dataclass(frozen=True)

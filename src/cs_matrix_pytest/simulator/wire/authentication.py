@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cs_matrix_pytest.environments import signing
-from cs_matrix_pytest.simulator.access import api_key_access, describe_domain
+from cs_matrix_pytest.simulator.access import api_key_access, database_path, describe_domain
 from cs_matrix_pytest.simulator.call import Caller
-from cs_matrix_pytest.simulator.errors import PermissionDenied
+from cs_matrix_pytest.simulator.errors import ApiError, PermissionDenied
 from cs_matrix_pytest.simulator.models.iam import ApiKeyPair, Domain, User
 from cs_matrix_pytest.simulator.texts import fields_text
 from cs_matrix_pytest.simulator.wire import second_factor
@@ -20,6 +21,14 @@ from cs_matrix_pytest.simulator.wire import second_factor
 if TYPE_CHECKING:
     from cs_matrix_pytest.simulator.cloud import Cloud
 
+NEVER_IN = frozenset({"system", "baremetal-system-account"})
+"""Accounts whose users never log in."""
+KEY_LOCATIONS = {
+    "cookieandparameter": (("cookie", "parameter"),),
+    "parameteronly": (("parameter",),),
+    "cookieorparameter": (("cookie",), ("parameter",)),
+}
+"""Where a session's key must be given, by the setting ``api.sessionkey.check.locations``: all places of one of these."""
 EXPIRES_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 
@@ -70,7 +79,7 @@ def _valid_now(cloud: Cloud, keys: ApiKeyPair) -> bool:
 
 def key_pair(cloud: Cloud, api_key: str) -> tuple[User, ApiKeyPair] | None:
     """The user who has this API key, and the pair."""
-    pair = cloud.store.table(ApiKeyPair).by("api_key", api_key)
+    pair = cloud.store.table(ApiKeyPair).first(api_key=api_key)
     return None if pair is None else (pair.user, pair)
 
 
@@ -96,16 +105,15 @@ class Sessions:
     unverified: set[str] = field(default_factory=set)
     """Of these, the ones that owe their second factor."""
 
-    def login(self, cloud: Cloud, params: Mapping[str, str]) -> tuple[str, str, User] | None:
-        """Check a user name and password: (session id, session key, user), or None.
+    def login(self, cloud: Cloud, user: User | None, password: str | None) -> tuple[str, str] | None:
+        """Let a user in who has the right password: (session id, session key), or None.
 
         Raises PermissionDenied for who knows the password but is disabled or locked. A user who has it wrong
         ``incorrect.login.attempts.allowed`` times is disabled.
         """
-        user = self.named(cloud, params)
-        if user is None:
+        if user is None or user.account.name in NEVER_IN:
             return None
-        if user.password != params.get("password"):
+        if not password or user.password != password:
             _count_failure(cloud, user)
             return None
         account = user.account
@@ -121,19 +129,7 @@ class Sessions:
         if second_factor.needed(cloud, user):
             self.unverified.add(session)
         cloud.events.of_user(user, "USER.LOGIN", "user has logged in from IP Address /127.0.0.1")
-        return session, key, user
-
-    def named(self, cloud: Cloud, params: Mapping[str, str]) -> User | None:
-        """The user that a login names, by name and domain."""
-        path = (params.get("domain") or "/").strip("/")
-        domain_id = params.get("domainid") or params.get("domainId")
-        for user in cloud.store.table(User):
-            domain = user.account.domain
-            below_root = "/".join(domain.path.split("/")[1:])
-            here = domain.id == domain_id if domain_id else below_root == path or domain.path == path
-            if here and user.username == params.get("username"):
-                return user
-        return None
+        return session, key
 
     def entries(self) -> Iterator[tuple[str, User, str]]:
         """The sessions that are logged in: id, user, session key."""
@@ -148,16 +144,20 @@ class Sessions:
         """True for the id of a session that is logged in."""
         return session in self._sessions
 
-    def caller(self, session: str | None, key: str | None) -> Caller | None:
-        """The user of a session, if the session key is right; a wrong key ends the session."""
-        known = self._sessions.get(session or "")
-        if known is None:
-            return None
-        user, expected = known
-        if key is None or not hmac.compare_digest(key.encode(), expected.encode()):
-            self.end(session)
-            return None
-        return Caller(user)
+    def caller(self, cloud: Cloud, session: str, *, cookie: str | None, parameter: str | None) -> Caller | None:
+        """The user of a session that is known, if the session key is right wherever it has to be given, and the user is
+        still enabled; whatever is wrong ends the session."""
+        user, expected = self._sessions[session]
+        rule = cloud.configuration.text("api.sessionkey.check.locations")
+        needed = KEY_LOCATIONS.get(rule.lower(), KEY_LOCATIONS["cookieandparameter"])
+        given = {"cookie": cookie, "parameter": parameter}
+        right = all(key is None or hmac.compare_digest(key.encode(), expected.encode()) for key in given.values())
+        enough = any(all(given[place] is not None for place in places) for places in needed)
+        active = user in cloud.store and user.state == "enabled" and user.account.state == "enabled"
+        if right and enough and active:
+            return Caller(user)
+        self.end(session)
+        return None
 
     def end(self, session: str | None) -> bool:
         """Log out; False where there was no such session."""
@@ -172,10 +172,31 @@ class Sessions:
         return self.end(session)
 
 
-def domain_number(cloud: Cloud, params: Mapping[str, str]) -> int:
-    """The internal number of the domain that a login names, ROOT's where it names none."""
-    path = (params.get("domain") or "/").strip("/")
-    for domain in cloud.store.table(Domain):
-        if "/".join(domain.path.split("/")[1:]) == path:
-            return domain.number
-    return 1
+def login_domain(cloud: Cloud, params: Mapping[str, str]) -> Domain:
+    """The domain that a login names by id, else by path, ROOT where it names none (DomainManagerImpl.findDomainByIdOrPath).
+
+    Raises ApiError for what is no id, and PermissionDenied for a domain that there is not.
+    """
+    domains, path = cloud.store.table(Domain), params.get("domain")
+    if path is not None:
+        path = f"{path}/" if not path.endswith("/") else path
+        path = path if path.startswith("/") else f"/{path}"
+    id = params.get("domainid", params.get("domainId"))
+    found = domains.get(id) if id else None
+    if id and found is None:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", id):
+            raise ApiError("Invalid domain id entered, please enter a valid one", code=401)
+        found = domains.first(number=int(id))
+    if found is None and (not id or int(id) < 1):
+        wanted = (path or "/").strip().lower()
+        found = next((domain for domain in domains if database_path(domain).lower() == wanted), None)
+    if found is None:
+        raise PermissionDenied(f"Unable to find the domain from the path {path or 'null'}")
+    return found
+
+
+def user_named(cloud: Cloud, username: str, domain: Domain) -> User | None:
+    """The user of this name, in whatever case, in exactly this domain."""
+    return cloud.store.table(User).first(
+        lambda user: user.username.lower() == username.lower() and user.account.domain is domain
+    )

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cs_matrix_pytest.simulator.call import METHOD, Caller
 from cs_matrix_pytest.simulator.errors import ApiError, PermissionDenied, error_body
 from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.wire import second_factor
-from cs_matrix_pytest.simulator.wire.authentication import domain_number, new_session_id, signed_caller
+from cs_matrix_pytest.simulator.wire.authentication import login_domain, new_session_id, signed_caller, user_named
 from cs_matrix_pytest.simulator.wire.rendering import render
 
 if TYPE_CHECKING:
@@ -40,8 +41,17 @@ SECURITY_HEADERS = (
     ),
 )
 VARYING = ("Vary", "Accept-Encoding, User-Agent")
-OPEN_COMMANDS = frozenset({"listOauthProvider", "oauthlogin", "verifyOAuthCodeAndGetUser", "listGuiThemes"})
+OAUTH = ("listOauthProvider", "oauthlogin", "verifyOAuthCodeAndGetUser")
+OPEN_COMMANDS = frozenset({*OAUTH, "listGuiThemes"})
 """Commands that are answered without knowing who asks."""
+
+
+AUTHENTICATORS = frozenset({"login", "logout", "validateusertwofactorauthenticationcode", *map(str.lower, OAUTH)})
+"""Commands of the API port that have no answer on the integration port, in lower case."""
+NOTHING_IN_JSON = b'{ "error" : { "description" : "Internal Server Error" } }'
+NOTHING_IN_XML = b"<error>Internal Server Error</error>"
+NOT_ON_THIS_PORT = {"updateUser": ("password", "currentpassword")}
+"""Parameters that the integration port refuses."""
 
 
 class Port(ThreadingHTTPServer):
@@ -108,9 +118,9 @@ class CloudStackHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged: their parameters hold secrets."""
 
-    def query(self) -> dict[str, str]:
-        """The query string's parameters, the first of each name."""
-        return first_values(urlsplit(self.path).query)
+    def query(self) -> list[tuple[str, str]]:
+        """The query string's parameters."""
+        return parse_qsl(urlsplit(self.path).query, keep_blank_values=True)
 
     def reply(self, status: int, content: bytes, headers: list[tuple[str, str]]) -> None:
         """Send an answer and nothing else."""
@@ -124,31 +134,36 @@ class CloudStackHandler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def first_values(query: str) -> dict[str, str]:
-    """A query string as a dict; of a name that stands twice, the first value."""
-    values: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        values.setdefault(name, value)
-    return values
-
-
 class IntegrationHandler(CloudStackHandler):
     """The open port (8096): any path, no authentication, the caller is SYSTEM, every answer closes its connection."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        params = self.query()
+        # Of a name that stands twice, the first value counts here and the last on the API port.
+        params = dict(reversed(self.query()))
+        as_json = next((value for key, value in params.items() if key.lower() == "response"), "xml") == "json"
+        kind = "application/json; charset=UTF-8" if as_json else "text/xml"
+        status, content = self._content(params, as_json=as_json)
+        self.close_connection = True
+        self.reply(status, content, [("Content-Type", kind), ("Connection", "Close")])
+
+    def _content(self, params: dict[str, str], *, as_json: bool) -> tuple[int, bytes]:
         cloud = self.server.cloud
         name = params.pop("command", None)
-        as_json = next((value for key, value in params.items() if key.lower() == "response"), "xml").lower() == "json"
+        if name is not None and name.lower() in AUTHENTICATORS:
+            return 200, NOTHING_IN_JSON if as_json else NOTHING_IN_XML
         if name is None:
             status, envelope, body = 432, "errorresponse", unknown("Invalid request, no command sent")
         else:
-            status, envelope, body = cloud.execute(cloud.system_caller, name, params)
-        self.close_connection = True
-        kind = "application/json; charset=UTF-8" if as_json else "text/xml"
-        self.reply(status, render(envelope, body, as_json=as_json), [("Content-Type", kind), ("Connection", "Close")])
+            refused = next((given for given in NOT_ON_THIS_PORT.get(name, ()) if given in params), None)
+            command = cloud.api.get(name)
+            if refused is not None and command is not None:
+                problem = ApiError(f"Parameter {refused} can't be passed through the API integration port", code=531)
+                status, envelope, body = problem.code, command.envelope, error_body(problem)
+            else:
+                status, envelope, body = cloud.execute(cloud.system_caller, name, params | {METHOD: self.command})
+        return status, render(envelope, body, as_json=as_json)
 
     # A body is not read on this port, so a POST is its query string.
     do_POST = do_GET
@@ -177,7 +192,7 @@ class ApiHandler(CloudStackHandler):
             self.close_connection = True
             self.reply(400 if chunked else 413, b"", [])
             return
-        self._answer(first_values(content.decode("utf-8", "replace")))
+        self._answer(dict(reversed(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))))
 
     def _of_length(self, length: str) -> bytes | None:
         return self.rfile.read(int(length)) if length.isdecimal() and int(length) <= MOST_BODY else None
@@ -201,7 +216,7 @@ class ApiHandler(CloudStackHandler):
     def _answer(self, posted: Mapping[str, str]) -> None:
         path = urlsplit(self.path).path
         if path == "/client/api":
-            self._api({**posted, **self.query()})
+            self._api({**posted, **dict(self.query())})
         elif path in ("/", "/client"):
             host = self.headers.get("Host", "localhost")
             self.reply(301, b"", [("Location", f"http://{host}/client/")])
@@ -215,13 +230,17 @@ class ApiHandler(CloudStackHandler):
 
     def _api(self, params: dict[str, str]) -> None:
         name = params.get("command", "")
-        if name == "login":
+        if name.lower() == "login":
             self._login(params)
             return
-        if name == "logout":
+        if name.lower() == "logout":
             self._logout(params)
             return
         cloud = self.server.cloud
+        if "command" not in params and self._session() is not None:
+            # The server trips over it, and the answer stays empty.
+            self.reply(200, b"", [("Content-Type", "text/xml;charset=utf-8")])
+            return
         with cloud.lock:
             caller, refused = self._caller(params)
             if caller is None and name in OPEN_COMMANDS:
@@ -229,15 +248,20 @@ class ApiHandler(CloudStackHandler):
             if caller is None:
                 command = cloud.api.get(name)
                 envelope = command.envelope if command is not None and command.served else "errorresponse"
-                if not name:
+                if "command" not in params:
                     envelope = "null"
                 self._reply(params, 401, envelope, {"uuidList": [], "errorcode": 401, "errortext": refused})
                 return
+            if name == second_factor.VALIDATE and self._session() is None:
+                # It is a session's, which a signature has none of.
+                self.reply(200, b"", [content_type(params), *SECURITY_HEADERS, VARYING])
+                return
             request = {key: value for key, value in params.items() if key not in NOT_PARAMETERS}
+            request[METHOD] = self.command
             status, envelope, body = self._second_factor(caller.user, name, params) or cloud.execute(
                 caller, name, request
             )
-        self._reply(params, status, envelope, body)
+        self._reply(params, status, envelope, body, version=told_version(cloud, caller))
 
     def _second_factor(self, user: User, name: str, params: Mapping[str, str]) -> Outcome | None:
         """What a session is answered that proves its second factor or lacks it; None where it may go on."""
@@ -265,50 +289,59 @@ class ApiHandler(CloudStackHandler):
         refusal = ApiError(f"Unable to process the API request due to :{why}", code=second_factor.REFUSED)
         return refusal.code, command.envelope, error_body(refusal)
 
-    def _caller(self, params: Mapping[str, str]) -> tuple[Any, str]:
-        session = self._session()
-        if session is not None:
-            given = params.get("sessionkey") or self.headers.get("sessionkey")
-            caller = self.server.sessions.caller(session, given)
-            if caller is None:
-                return None, UNVERIFIED if given else "unable to verify user credentials"
-            return caller, ""
-        return signed_caller(self.server.cloud, params), UNVERIFIED
+    def _caller(self, params: Mapping[str, str]) -> tuple[Caller | None, str]:
+        cloud, session = self.server.cloud, self._session()
+        if session is None:
+            return signed_caller(cloud, params), UNVERIFIED
+        key = self._cookie("sessionkey")
+        caller = self.server.sessions.caller(cloud, session, cookie=key, parameter=params.get("sessionkey"))
+        return caller, "unable to verify user credentials"
 
-    def _session(self) -> str | None:
+    def _cookie(self, name: str) -> str | None:
         try:
-            cookies = SimpleCookie(self.headers.get("Cookie", ""))
+            found = SimpleCookie(self.headers.get("Cookie", "")).get(name)
         except CookieError:
             return None
-        found = cookies.get("JSESSIONID")
-        return None if found is None or not self.server.sessions.knows(found.value) else found.value
+        return None if found is None else found.value
+
+    def _session(self) -> str | None:
+        given = self._cookie("JSESSIONID")
+        return given if given is not None and self.server.sessions.knows(given) else None
 
     def _login(self, params: Mapping[str, str]) -> None:
         if self.command != "POST":
             self._refuse_get(params)
             return
-        cloud = self.server.cloud
+        cloud, username = self.server.cloud, params.get("username")
         with cloud.lock:
-            named = self.server.sessions.named(cloud, params)
-            by_saml = named is not None and named.source == "saml2"
-            text = (
-                "User is not allowed CloudStack login"
-                if by_saml
-                else f"Failed to authenticate user {params.get('username')} in domain "
-                f"{domain_number(cloud, params)}; please provide valid credentials"
-            )
+            self.server.sessions.end(self._session())
             try:
-                entry = None if by_saml else self.server.sessions.login(cloud, params)
-            except PermissionDenied as refusal:
-                entry, text = None, refusal.text
-            if entry is None:
-                error = {"uuidList": [], "errorcode": 531, "errortext": text}
-                self._reply(params, 531, "loginresponse", error, session_headers(new_session_id()))
+                domain = login_domain(cloud, params)
+                user = None if username is None else user_named(cloud, username, domain)
+                if user is not None and user.source == "saml2":
+                    raise PermissionDenied("User is not allowed CloudStack login")
+                entry = self.server.sessions.login(cloud, user, params.get("password"))
+                if user is None or entry is None:
+                    raise PermissionDenied(
+                        f"Failed to authenticate user {username} in domain {domain.number}; please provide valid "
+                        "credentials"
+                    )
+            except ApiError as refusal:
+                self._refuse_login(params, refusal)
                 return
-            session, key, user = entry
+            session, key = entry
             body = login_body(cloud, user, key)
         cookie = ("Set-Cookie", f"sessionkey={key};HttpOnly;SameSite=Lax")
         self._reply(params, 200, "loginresponse", body, [*session_headers(session), cookie])
+
+    def _refuse_login(self, params: Mapping[str, str], refusal: ApiError) -> None:
+        error = {"uuidList": [], "errorcode": refusal.code, "errortext": refusal.text}
+        headers = session_headers(new_session_id())
+        if "username" in params or refusal.code != PermissionDenied.code:
+            self._reply(params, refusal.code, "loginresponse", error, headers)
+            return
+        # Without a user's name there is nothing to refuse, and no answer is written as Java writes none.
+        self.reply(refusal.code, b"null", [content_type(params), *headers, *SECURITY_HEADERS])
 
     def _logout(self, params: Mapping[str, str]) -> None:
         with self.server.cloud.lock:
@@ -327,15 +360,15 @@ class ApiHandler(CloudStackHandler):
         envelope: str,
         body: dict[str, Any],
         headers: list[tuple[str, str]] | None = None,
+        version: str | None = None,
     ) -> None:
-        as_json = is_json(params)
         described = [("X-Description", one_line(body["errortext"]))] if status not in (200, 401, 531) else []
         varying = [VARYING] if status == 200 else []
         self.reply(
             status,
-            render(envelope, body, as_json=as_json),
+            render(envelope, body, as_json=is_json(params), version=version),
             [
-                ("Content-Type", f"{'application/json' if as_json else 'text/xml'};charset=utf-8"),
+                content_type(params),
                 *(headers or []),
                 *described,
                 *SECURITY_HEADERS,
@@ -344,15 +377,24 @@ class ApiHandler(CloudStackHandler):
         )
 
     def _refuse_get(self, params: Mapping[str, str]) -> None:
-        as_json = is_json(params)
-        kind = f"{'application/json' if as_json else 'text/xml'};charset=utf-8"
-        headers = [("Content-Type", kind), *session_headers(new_session_id()), *SECURITY_HEADERS]
+        headers = [content_type(params), *session_headers(new_session_id()), *SECURITY_HEADERS]
         self.reply(405, b"Please use HTTP POST to authenticate using this API", headers)
 
 
 def is_json(params: Mapping[str, str]) -> bool:
     """True for a request that is to be answered in JSON."""
     return params.get("response", "xml").lower() == "json"
+
+
+def told_version(cloud: Cloud, caller: Caller) -> str | None:
+    """The version that a caller's answers in XML tell; None where nobody is logged in, or it is kept quiet."""
+    tells = cloud.configuration.flag("expose.cloudstack.version.api.xml.response", default=True)
+    return cloud.api.acs_version if tells and caller.user is not cloud.system_user else None
+
+
+def content_type(params: Mapping[str, str]) -> tuple[str, str]:
+    """The header of an answer in the form that was asked for."""
+    return "Content-Type", f"{'application/json' if is_json(params) else 'text/xml'};charset=utf-8"
 
 
 def session_headers(session: str) -> list[tuple[str, str]]:
