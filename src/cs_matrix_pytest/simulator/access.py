@@ -341,6 +341,19 @@ def active_account(cloud: Cloud, name: str, domain: Domain) -> Account | None:
     return cloud.store.table(Account).first(lambda account: account.name.lower() == name.lower(), domain=domain)
 
 
+def range_owner(call: Call, domain: Domain | None, unknown: str) -> Account | None:
+    """Whose ranges a list is asked for, by project or by account and domain; ``unknown`` is said of an account's name."""
+    name, owner = call.get("account"), None
+    if name is not None and domain is not None:
+        if "projectid" in call:
+            raise InvalidParameterValue("Account and projectId can't be specified together")
+        owner = active_account(call.cloud, name, domain)
+        if owner is None:
+            raise InvalidParameterValue(unknown.format(name), named={"domainId": domain.id})
+    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
+    return project.account if project else owner
+
+
 # Whose a new resource is
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import ipv4, vlans
-from cs_matrix_pytest.simulator.access import active_account
+from cs_matrix_pytest.simulator.access import active_account, range_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import InternalError, InvalidParameterValue, as_internal_errors
 from cs_matrix_pytest.simulator.families.physical_networks import physical_network_for
@@ -512,17 +512,8 @@ def release_public_ip_range(call: Call) -> Answer:
 
 def _listed_ranges(call: Call) -> list[IpRange]:
     """The ranges of the account or project that a request names, those of the domain itself (searchForVlans)."""
-    name, domain = call.get("account"), call.maybe(Domain, "domainid", missing="Unable to find domain with id {}")
-    owner: Account | None = None
-    if name is not None and domain is not None:
-        if "projectid" in call:
-            raise InvalidParameterValue("Account and projectId can't be specified together")
-        owner = active_account(call.cloud, name, domain)
-        if owner is None:
-            text = f"Unable to find account {name} in specified domain"
-            raise InvalidParameterValue(text, named={"domainId": domain.id})
-    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
-    owner = project.account if project else owner
+    domain = call.maybe(Domain, "domainid", missing="Unable to find domain with id {}")
+    owner = range_owner(call, domain, "Unable to find account {} in specified domain")
     return call.cloud.store.table(IpRange).where(
         lambda row: (
             (owner is None or row.account is owner)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator import vlans
-from cs_matrix_pytest.simulator.access import active_account
+from cs_matrix_pytest.simulator.access import active_account, range_owner
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, PermissionDenied
 from cs_matrix_pytest.simulator.families.network_providers import NO_NETWORK, add_default_providers, remove_provider
@@ -448,16 +448,7 @@ def release_guest_vlan_range(call: Call) -> Answer:
 
 
 def _dedicated(call: Call) -> list[GuestVlanRange]:
-    name, domain = call.get("account"), call.maybe(Domain, "domainid")
-    owner: Account | None = None
-    if name is not None and domain is not None:
-        if "projectid" in call:
-            raise InvalidParameterValue("Account and projectId can't be specified together")
-        owner = active_account(call.cloud, name, domain)
-        if owner is None:
-            raise InvalidParameterValue(f"Unable to find account {name}", named={"domainId": domain.id})
-    project = call.maybe(Project, "projectid", missing="Unable to find project by id {}")
-    owner = project.account if project else owner
+    owner = range_owner(call, call.maybe(Domain, "domainid"), "Unable to find account {}")
     return call.cloud.store.table(GuestVlanRange).where(lambda row: owner is None or row.account is owner)
 
 
