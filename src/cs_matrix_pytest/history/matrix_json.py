@@ -17,8 +17,8 @@ from cs_matrix_pytest.outcomes.model import Outcome
 from cs_matrix_pytest.reports.matrix_json import as_dict
 
 _NO_CELLS = "[]\n}"
-_PIECE = 1 << 20
-"""How many characters are gathered before they are handed on."""
+_PIECE = 4096
+"""How many texts are gathered before they are handed on, as a megabyte or so."""
 
 _CELL = b"""  {
    "acs_version": %b,
@@ -36,13 +36,11 @@ _CELL = b"""  {
    },
    "attempts": %d,
    "blocked": %d,
-   "evidence": [
-%b
-   ]
-  }"""
+   "evidence": ["""
+_CELL_END = b"\n   ]\n  }"
 
 _AS_JSON = """encode(concat(
-    '    {\n     "test": "', test, '",\n     "outcome": "', outcome,
+    ',\n    {\n     "test": "', test, '",\n     "outcome": "', outcome,
     '",\n     "passed": ', passed, ',\n     "failed": ', failed, ',\n     "why": "', why, '"',
     CASE WHEN level <> 'test' THEN concat(',\n     "level": "', level, '"') END,
     CASE WHEN signature IS NOT NULL THEN concat(',\n     "signature": "', signature, '"') END,
@@ -51,7 +49,7 @@ _AS_JSON = """encode(concat(
     CASE WHEN reason IS NOT NULL
         THEN concat(',\n     "reason": {\n      "code": "', reason, '",\n      "text": "', reason_text, '"\n     }') END,
     '\n    }'))"""
-"""One piece of evidence as JSON. Texts are escaped already, and concat passes over what is null."""
+"""One piece of evidence as JSON, after a comma. Texts are escaped already, and concat passes over what is null."""
 
 
 def write(question: Question, path: Path, outcomes: set[Outcome]) -> None:
@@ -77,31 +75,34 @@ def write(question: Question, path: Path, outcomes: set[Outcome]) -> None:
 def pieces(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
     """The text of matrix.json; the cells' outcomes are added to ``outcomes`` as they go by."""
     head = json.dumps(as_dict(question.outline), indent=1)
-    start = head.removesuffix(_NO_CELLS).encode("ascii")
-    gathered, size = [start], len(start)
+    gathered = [head.removesuffix(_NO_CELLS).encode("ascii")]
     separator = b"[\n"
+    # Most of it is evidence, which is copied once: from where it was made to a piece.
     for cell in _cells(question, outcomes):
-        gathered += (separator, cell)
+        gathered.append(separator)
+        gathered += cell
         separator = b",\n"
-        size += len(cell)
-        if size > _PIECE:
+        if len(gathered) > _PIECE:
             yield b"".join(gathered)
-            gathered, size = [], 0
+            gathered = []
     gathered.append(b"[]\n}\n" if separator == b"[\n" else b"\n ]\n}\n")
     yield b"".join(gathered)
 
 
-def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
+def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[list[bytes]]:
     texts = _Texts(question)
     quoted = _Quoted()
     said_as = {outcome: outcome.value.encode() for outcome in Outcome}
     total: Said | None = None
     environments: list[bytes] = []
 
-    def cell(said: Said) -> bytes:
+    def cell(said: Said) -> list[bytes]:
         outcomes.add(said.outcome)
         others = iter(said.others)
-        return _CELL % (
+        evidence = [next(others) if number is None else texts[number] for number in said.evidence]
+        # Each begins with a comma.
+        evidence[:1] = [text[1:] for text in evidence[:1]]
+        start = _CELL % (
             quoted[said.place.acs_version],
             quoted[said.feature],
             quoted[said.place.context],
@@ -110,8 +111,8 @@ def _cells(question: Question, outcomes: set[Outcome]) -> Iterator[bytes]:
             *said.tests,
             said.attempts,
             said.blocked,
-            b",\n".join([next(others) if number is None else texts[number] for number in said.evidence]),
         )
+        return [start, *evidence, _CELL_END]
 
     for said in question.shares(_AS_JSON, alone=False):
         place = said.place
@@ -135,7 +136,7 @@ class _Quoted(dict[str, bytes]):
 
 
 class _Texts(dict[int, bytes]):
-    """Evidence that a number says all of (`question.Said`), as JSON, each worked out once."""
+    """Evidence that a number says all of (`question.Said`), as JSON after a comma, each worked out once."""
 
     def __init__(self, question: Question) -> None:
         super().__init__()
@@ -160,6 +161,6 @@ def _plain(subject: Subject, passed: int) -> str:
     )
     level = "" if subject.level == "test" else f',\n     "level": "{escaped(subject.level)}"'
     return (
-        f'    {{\n     "test": "{escaped(subject.test)}",\n     "outcome": "{outcome.value}",\n'
+        f',\n    {{\n     "test": "{escaped(subject.test)}",\n     "outcome": "{outcome.value}",\n'
         f'     "passed": {passed},\n     "failed": 0,\n     "why": "{why}"{level}{reason}\n    }}'
     )

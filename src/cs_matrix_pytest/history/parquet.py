@@ -27,13 +27,11 @@ _NULL = "\\N"
 """No escaped text is this: JSON knows no such escape."""
 _SORTED = "acs_version, context, test, level, started, started_text, run, line"
 
-# In files ``started`` is a timestamp, smaller and faster to read and to sort than a text. What its text with milliseconds is
-# not, they have as ``started_text`` too; of a text that is no time of whole milliseconds they have only that.
+# In files ``started`` is a timestamp, smaller and faster to read and to sort than a text. Where its text with milliseconds is
+# not what the record writes, they have that as ``started_text`` too, or alone.
 _TIME = "try_cast(started AS TIMESTAMP_MS)"
-_WITH_FRACTION = "strftime(started, '%Y-%m-%dT%H:%M:%S.%gZ')"
-_WITHOUT = "strftime(started, '%Y-%m-%dT%H:%M:%SZ')"
-_MOMENT = "epoch_ms(started) * 2 + (started_text IS NULL)::BIGINT"
-"""In the order of the texts without their Z: a whole second without a fraction comes first."""
+_WITH_FRACTION = "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')"
+_WITHOUT = "strftime({}, '%Y-%m-%dT%H:%M:%SZ')"
 
 
 class Order(NamedTuple):
@@ -43,7 +41,7 @@ class Order(NamedTuple):
     day: str
 
 
-_BY_NUMBER = Order("moment", "strftime(make_timestamp_ms((instant - (instant & 1)) // 2), '%Y-%m-%d')")
+_BY_TIME = Order("time", "strftime(instant, '%Y-%m-%d')")
 _BY_TEXT = Order("rtrim(started, 'Z')", "left(instant, 10)")
 
 
@@ -157,22 +155,22 @@ def source(files: Sequence[Path], *options: str) -> str:
     """Files as a table expression, with options of DuckDB's read_parquet. Its columns: `COLUMNS` and those of `order`."""
     listed = ", ".join(f"'{_quoted(file)}'" for file in files)
     read = f"read_parquet({', '.join((f'[{listed}]', 'union_by_name = true', *options))})"
-    text = f"coalesce(started_text, {_WITH_FRACTION})"
-    return f"(SELECT * EXCLUDE (started_text) REPLACE ({text} AS started), {_MOMENT} AS moment FROM {read})"
+    text = f"coalesce(started_text, {_WITH_FRACTION.format('started')})"
+    return f"(SELECT * REPLACE ({text} AS started), started AS time FROM {read})"
 
 
 def order(database: DuckDBPyConnection, lines: str) -> Order:
-    """How the attempts in a view of a `source` are ordered: by numbers, unless one of them has a time of an odd form."""
-    odd = database.execute(f"SELECT 1 FROM {lines} WHERE kind = 'attempt' AND moment IS NULL LIMIT 1").fetchone()
-    return _BY_TEXT if odd else _BY_NUMBER
+    """How the attempts in a view of a `source` are ordered: by time, unless one of them is written in an odd form."""
+    odd = f"SELECT 1 FROM {lines} WHERE kind = 'attempt' AND started_text IS NOT NULL LIMIT 1"
+    return _BY_TEXT if database.execute(odd).fetchone() else _BY_TIME
 
 
 def _stored(selected: str) -> str:
     """A SELECT of `COLUMNS` as files have it."""
-    timed = f"SELECT {', '.join(COLUMNS)}, started AS said FROM ({selected})"
-    as_time = f"SELECT * REPLACE ({_TIME} AS started) FROM ({timed})"
-    return f"""SELECT * EXCLUDE (said) REPLACE (CASE WHEN said IN ({_WITH_FRACTION}, {_WITHOUT}) THEN started END AS started),
-        CASE WHEN said IS DISTINCT FROM {_WITH_FRACTION} THEN said END AS started_text FROM ({as_time})"""
+    as_time = f"SELECT {', '.join(COLUMNS)}, {_TIME} AS time FROM ({selected})"
+    usual, whole = _WITH_FRACTION.format("time"), _WITHOUT.format("time")
+    return f"""SELECT * EXCLUDE (time) REPLACE (CASE WHEN started IN ({usual}, {whole}) THEN time END AS started),
+        CASE WHEN started IS DISTINCT FROM {usual} THEN started END AS started_text FROM ({as_time})"""
 
 
 def _by_run(result: Any) -> Iterator[tuple[str, list[Row]]]:

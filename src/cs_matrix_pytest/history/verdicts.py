@@ -39,7 +39,8 @@ SELECT place, subject,
     (count(*) FILTER (outcome IN ({_EXECUTED})))::INTEGER AS executed,
     (count(*) FILTER (outcome = 'passed'))::INTEGER AS passed,
     (count(*) FILTER (outcome = 'blocked'))::INTEGER AS blocked
-FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
+FROM lines JOIN sources USING (run, environment) JOIN subjects USING (test, level)
+WHERE kind IN ('attempt', 'untested')
 GROUP BY ALL
 """
 
@@ -124,7 +125,7 @@ FROM (
 _UNEXECUTED = f"""
 CREATE OR REPLACE TEMP TABLE unexecuted AS
 WITH
-executed AS (SELECT place, subject FROM groups WHERE executed > 0),
+never_executed AS (SELECT place, subject FROM groups WHERE executed = 0),
 given AS (
     SELECT place, subject, 0 AS part,
         max(CASE reason {_RANK} END) AS rank,
@@ -133,7 +134,7 @@ given AS (
             ((CASE reason {_RANK} END)::BIGINT << 59) | (reason_ordinal::BIGINT << 31) | line::BIGINT
         ) AS chosen
     FROM lines JOIN sources USING (run, environment) JOIN subjects USING (test, level)
-    ANTI JOIN executed USING (place, subject)
+    SEMI JOIN never_executed USING (place, subject)
     WHERE kind = 'untested'
     GROUP BY place, subject
     UNION ALL
@@ -143,7 +144,7 @@ given AS (
         SELECT place, subject, CASE outcome {_CODE} END AS code,
             coalesce(nullif(message, ''), CASE outcome {_TEXT} END) AS text, instant, ordinal, line
         FROM attempts JOIN sources USING (run, environment) JOIN subjects USING (test, level)
-        ANTI JOIN executed USING (place, subject)
+        SEMI JOIN never_executed USING (place, subject)
         WHERE outcome NOT IN ({_EXECUTED})
     )
     GROUP BY place, subject
@@ -160,8 +161,7 @@ CREATE OR REPLACE TEMP TABLE never AS
 WITH
 present AS (
     SELECT place, subject, feature, is_test, version, is_column, in_column
-    FROM (SELECT place, subject FROM groups UNION SELECT place, subject FROM unexecuted)
-    JOIN subjects USING (subject) JOIN places USING (place)
+    FROM groups JOIN subjects USING (subject) JOIN places USING (place)
 ),
 named AS (SELECT DISTINCT version, feature, subject FROM present WHERE is_column AND is_test),
 named_count AS (SELECT version, feature, count(*) AS n FROM named GROUP BY ALL),
@@ -196,8 +196,8 @@ SELECT place, subject,
     executed, blocked, NULL
 FROM failed JOIN groups USING (place, subject)
 UNION ALL
-SELECT place, subject, {_UNTESTED}, 0, coalesce(blocked, 0), NULL
-FROM unexecuted LEFT JOIN groups USING (place, subject)
+SELECT place, subject, {_UNTESTED}, 0, blocked, NULL
+FROM unexecuted JOIN groups USING (place, subject)
 UNION ALL
 SELECT place, subject, {_UNTESTED}, 0, 0, 0 FROM never
 """
