@@ -133,8 +133,8 @@ def many_in_one_network() -> bool:
     return all(
         [
             report(f"deploying {MACHINES:,} virtual machines into one network", deploying, "s", at_most=40),
-            report(f"a page of {PAGE} {what}", page, "ms of CPU", at_most=12),
-            report(f"a page of {LONGEST_PAGE} {what}", longest, "ms of CPU", at_most=40),
+            report(f"a page of {PAGE} {what}", page, "ms of CPU", at_most=30),
+            report(f"a page of {LONGEST_PAGE} {what}", longest, "ms of CPU", at_most=30),
         ]
     )
 

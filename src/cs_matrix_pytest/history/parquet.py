@@ -77,6 +77,7 @@ def connection() -> Iterator[DuckDBPyConnection]:
             "python_enable_replacements": "false",
         }
         with duckdb.connect(":memory:", config=settings) as database:
+            database.execute("SET enable_progress_bar = false")
             yield database
 
 
