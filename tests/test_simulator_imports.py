@@ -79,6 +79,27 @@ def test_uploads_that_are_refused(client: Client) -> None:
     ) == (431, "Missing parameter ostypeid")
 
 
+@pytest.mark.parametrize("command", ["registerTemplate", "getUploadParamsForVolume"])
+def test_what_is_refused_while_a_request_waits_is_431(client: Client, command: str) -> None:
+    template = {
+        "displaytext": "t",
+        "url": "http://example.org/t.vhd",
+        "hypervisor": "Simulator",
+        "ostypeid": client.rows("listOsTypes")[0]["id"],
+    }
+    given = template if command == "registerTemplate" else {}
+    code, text = client.refused(command, name="t", format="Toast", zoneid=zone(client), **given)
+    assert (code, text.partition(":")[0]) == (431, "Image format")
+    if command == "registerTemplate":
+        system = next(
+            row["name"] for row in client.rows("listTemplates", templatefilter="all") if row["templatetype"] == "SYSTEM"
+        )
+        assert client.refused(command, name=system.upper(), format="VHD", zoneid=zone(client), **given) == (
+            431,
+            "Cannot use reserved names for Templates",
+        )
+
+
 def test_nobody_answers_an_upload_elsewhere(kvm: Client) -> None:
     told = kvm.one("getUploadParamsForVolume", name="up", format="QCOW2", zoneid=zone(kvm))
     kvm.pass_time(61 * 60)

@@ -122,7 +122,7 @@ def test_selectors_of_secondary_storage(client: Client, zone: str) -> None:
     assert code == 530
     assert text.startswith("There is already a heuristic rule in the specified Zone {")
     assert client.refused("createSecondaryStorageSelector", **wanted | {"type": "disk"}) == (
-        530,
+        431,
         "The given heuristic type [disk] is not valid for creating a new secondary storage selector. "
         "The valid options are [ISO, SNAPSHOT, TEMPLATE, VOLUME, BACKUP].",
     )

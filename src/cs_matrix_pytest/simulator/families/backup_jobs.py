@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError
+from cs_matrix_pytest.simulator.errors import InternalError, ParameterError
 from cs_matrix_pytest.simulator.registry import Answer, Family
 
 family = Family("backup jobs")
@@ -17,7 +17,5 @@ def list_backup_jobs(call: Call) -> Answer:
     if kind is None:
         raise InternalError("Name is null", cs_code=9999)
     if kind not in TYPES:
-        raise InternalError(
-            f"No enum constant org.apache.cloudstack.backup.InternalBackupServiceJobType.{kind}", cs_code=9999
-        )
+        raise ParameterError(f"No enum constant org.apache.cloudstack.backup.InternalBackupServiceJobType.{kind}")
     return []

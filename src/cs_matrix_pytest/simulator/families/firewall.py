@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.access import check_access, scoping
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families import public_ips, rule_conflicts
 from cs_matrix_pytest.simulator.families.addresses import is_inside
 from cs_matrix_pytest.simulator.families.network_capabilities import of_offering
@@ -342,9 +342,7 @@ def update_rule_of_network(call: Call) -> Answer:
 def list_rules_of_networks(call: Call) -> Answer:
     direction = call.get("traffictype")
     if direction is not None and direction not in ("Ingress", "Egress"):
-        raise InternalError(
-            f"No enum constant com.cloud.network.rules.FirewallRule.TrafficType.{direction}", cs_code=9999
-        )
+        raise ParameterError(f"No enum constant com.cloud.network.rules.FirewallRule.TrafficType.{direction}")
     purpose, scope = "Ipv6Firewall" if "Ipv6" in call.command.name else "Firewall", scoping(call)
     chosen = [
         rule

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from cs_matrix_pytest.simulator.access import active_account, check_access, describe, in_project, scoping
 from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import (
-    InternalError,
     InvalidParameterValue,
     ParameterError,
     PermissionDenied,
@@ -423,7 +422,7 @@ def zones_of(call: Call) -> list[Zone]:
         return every
     for zone in named:
         if zone not in every:
-            raise InternalError("Please specify a valid zone.")
+            raise ParameterError("Please specify a valid zone.")
         if zone.allocation_state == "Disabled" and not call.is_root_admin:
             raise PermissionDenied(f"Cannot perform this operation, Zone {described(zone)} is currently disabled")
     return list(named)
@@ -447,9 +446,10 @@ def check_new_image(call: Call, owner: Account, what: str) -> None:
         raise InvalidParameterValue("File:// type urls are currently unsupported")
     if call.flag("ispublic") and not may_be_public(call, owner) and not owner.is_root_admin:
         raise InvalidParameterValue("Only private Templates/ISO can be created.")
-    for row in call.cloud.store.table(Template):
-        if row.template_type == "SYSTEM" and call["name"].lower() == row.name.lower():
-            raise InternalError("Cannot use reserved names for Templates")
+    name, text = call["name"].lower(), call.get("displaytext", call["name"]).lower()
+    for row in call.cloud.store.table(Template).where(template_type="SYSTEM", arch=call.get("arch", "x86_64")):
+        if name == row.name.lower() or text == row.display_text.lower():
+            raise ParameterError("Cannot use reserved names for Templates")
     if url is not None:
         check_url(url, what)
 
@@ -482,7 +482,7 @@ def endings(format: str) -> tuple[str, ...]:
 def format_of(text: str) -> str:
     if text.upper() not in FORMATS:
         names = ", ".join(FORMATS)
-        raise InternalError(f"Image format: {text} is incorrect. Supported formats are {names}")
+        raise ParameterError(f"Image format: {text} is incorrect. Supported formats are {names}")
     return text.upper()
 
 

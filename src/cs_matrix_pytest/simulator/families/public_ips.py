@@ -14,6 +14,7 @@ from cs_matrix_pytest.simulator.errors import (
     InsufficientCapacity,
     InternalError,
     InvalidParameterValue,
+    ParameterError,
     PermissionDenied,
     ResourceLimitExceeded,
 )
@@ -510,7 +511,7 @@ def reserve_ip_address(call: Call) -> Answer:
     owner = owner_of_address(call)
     check_access(cloud, call.account, owner)
     if not ip.range.for_virtual_network:
-        raise InternalError("Only IP addresses that belong to a virtual network may be reserved.", cs_code=9999)
+        raise ParameterError("Only IP addresses that belong to a virtual network may be reserved.")
     if ip.is_portable:
         raise InvalidParameterValue("Unable to reserve a portable IP.")
     if ip.state == "Reserved":

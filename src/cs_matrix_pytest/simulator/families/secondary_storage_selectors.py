@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cs_matrix_pytest.simulator.call import Call
-from cs_matrix_pytest.simulator.errors import InternalError
+from cs_matrix_pytest.simulator.errors import InternalError, ParameterError
 from cs_matrix_pytest.simulator.families.hosts import check_scripts_allowed
 from cs_matrix_pytest.simulator.models.infra import Zone
 from cs_matrix_pytest.simulator.models.secondary_storage_selectors import SecondaryStorageSelector
@@ -35,9 +35,7 @@ def selector_view(selector: SecondaryStorageSelector, _call: Call) -> dict[str, 
 def _check_rule(call: Call) -> str:
     rule: str = call["heuristicrule"]
     if not rule.strip():
-        raise InternalError(
-            "Unable to create a new secondary storage selector as the given heuristic rule is blank.", cs_code=9999
-        )
+        raise ParameterError("Unable to create a new secondary storage selector as the given heuristic rule is blank.")
     check_scripts_allowed(call, "heuristicrule", wanted=True)
     return rule
 
@@ -47,10 +45,9 @@ def create_selector(call: Call) -> Answer:
     zone, given = call.one(Zone, "zoneid"), call["type"]
     kind = given.upper()
     if kind not in TYPES:
-        raise InternalError(
+        raise ParameterError(
             f"The given heuristic type [{given}] is not valid for creating a new secondary storage selector. "
-            f"The valid options are [{', '.join(TYPES)}].",
-            cs_code=9999,
+            f"The valid options are [{', '.join(TYPES)}]."
         )
     if call.cloud.store.table(SecondaryStorageSelector).first(zone=zone, type=kind) is not None:
         raise InternalError(

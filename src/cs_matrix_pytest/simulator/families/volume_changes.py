@@ -12,9 +12,9 @@ from cs_matrix_pytest.simulator.errors import (
     ApiError,
     InternalError,
     InvalidParameterValue,
-    ParameterError,
     PermissionDenied,
     ResourceLimitExceeded,
+    as_internal_errors,
 )
 from cs_matrix_pytest.simulator.families import capacity, volumes
 from cs_matrix_pytest.simulator.families.annotations import HIDDEN
@@ -904,8 +904,9 @@ def check_hypervisor(cloud: Cloud, format: str, zone: Zone) -> None:
 
 @family.command("uploadVolume")
 def upload_volume(call: Call) -> Answer:
-    cloud, owner, zone = call.cloud, owner_of_new(call), call.one(Zone, "zoneid")
-    format, url = format_of(call["format"]), call["url"]
+    cloud, owner, zone, url = call.cloud, owner_of_new(call), call.one(Zone, "zoneid"), call["url"]
+    with as_internal_errors():
+        format = format_of(call["format"])
     check_owner(call.account, owner)
     offering = call.maybe(DiskOffering, "diskofferingid") or cloud.store.table(DiskOffering).first(
         customized=True, compute_only=False
@@ -917,10 +918,8 @@ def upload_volume(call: Call) -> Answer:
         raise PermissionDenied(f"Cannot perform this operation, Zone is currently disabled: {zone.number}")
     if "file://" in url.lower():
         raise InvalidParameterValue("File:// type urls are currently unsupported")
-    try:
+    with as_internal_errors():
         check_url(url, format)
-    except ParameterError as error:
-        raise InternalError(error.text) from None
     check_hypervisor(cloud, format, zone)
     if not offering.customized:
         raise InvalidParameterValue("Please specify a custom sized disk offering.")
