@@ -14,6 +14,7 @@ from cs_matrix_pytest.simulator.call import Call
 from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue
 from cs_matrix_pytest.simulator.families.gpu import counts
 from cs_matrix_pytest.simulator.listing import page
+from cs_matrix_pytest.simulator.models.gpu import GpuDevice
 from cs_matrix_pytest.simulator.models.infra import Cluster, Host, IpRange, PhysicalNetwork, Pod, StoragePool, Zone
 from cs_matrix_pytest.simulator.models.networks import PublicIp, Router
 from cs_matrix_pytest.simulator.models.storage import Volume
@@ -190,8 +191,8 @@ def _vlans(area: Area) -> Counts:
 
 
 def _gpus(area: Area) -> Counts:
-    of_hosts = [counts(area.cloud, host) for host in area.hosts()]
-    return sum(used for used, _ in of_hosts), sum(total for _, total in of_hosts)
+    hosts = set(area.hosts())
+    return counts(area.cloud, (device for device in area.cloud.store.table(GpuDevice) if device.host in hosts))
 
 
 def _nothing(_area: Area) -> Counts:

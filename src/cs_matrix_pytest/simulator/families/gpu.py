@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cs_matrix_pytest.simulator.call import Call
@@ -162,9 +162,9 @@ def give(cloud: Cloud, vm: UserVm, host: Host) -> None:
 # What hosts, zones, offerings and VMs show
 
 
-def counts(cloud: Cloud, host: Host) -> tuple[int, int]:
-    """How many devices of a host are in use, and how many there are to give."""
-    rows = [device for device in cloud.store.table(GpuDevice).where(host=host) if can_be_given(device)]
+def counts(cloud: Cloud, devices: Iterable[GpuDevice]) -> tuple[int, int]:
+    """How many devices of these are in use, and how many there are to give."""
+    rows = [device for device in devices if can_be_given(device)]
     return sum(holder(cloud, device) is not None for device in rows), len(rows)
 
 
@@ -173,7 +173,7 @@ def host_fields(cloud: Cloud, host: Host) -> dict[str, Any]:
     devices = cloud.store.table(GpuDevice).where(host=host)
     if not devices:
         return {}
-    used, total = counts(cloud, host)
+    used, total = counts(cloud, devices)
     groups: dict[GpuCard, dict[VgpuProfile, list[GpuDevice]]] = {}
     for device in devices:
         groups.setdefault(device.card, {}).setdefault(device.profile, []).append(device)
@@ -201,8 +201,7 @@ def _group(cloud: Cloud, profile: VgpuProfile, devices: list[GpuDevice]) -> dict
 
 def zone_counts(cloud: Cloud, zone: Zone) -> tuple[int, int]:
     """How many devices of a zone's hosts are in use, and how many there are to give."""
-    of_hosts = [counts(cloud, host) for host in cloud.store.table(Host).where(zone=zone)]
-    return sum(used for used, _ in of_hosts), sum(total for _, total in of_hosts)
+    return counts(cloud, (device for device in cloud.store.table(GpuDevice) if device.host.zone is zone))
 
 
 def vm_fields(cloud: Cloud, vm: UserVm) -> dict[str, Any]:

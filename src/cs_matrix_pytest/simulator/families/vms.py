@@ -127,8 +127,16 @@ def static_nat_addresses(vm: UserVm, cloud: Cloud) -> list[PublicIp]:
 
 
 def _nics(vm: UserVm, call: Call) -> dict[str, Any]:
-    addresses = {ip.network.number: ip for ip in static_nat_addresses(vm, call.cloud) if ip.network}
-    return {"nic": [nic_of_vm(nic, vm, addresses) for nic in vm.nics]}
+    public = static_nat_addresses(vm, call.cloud)
+    addresses = {ip.network.number: ip for ip in public if ip.network}
+    return {"nic": [nic_of_vm(nic, vm, addresses) for nic in vm.nics], **_public(public)}
+
+
+def _public(addresses: Iterable[PublicIp]) -> dict[str, Any]:
+    shown = {}
+    for ip in addresses:
+        shown = {"publicip": ip.address, "publicipid": ip.id}
+    return shown
 
 
 def _group(vm: UserVm, _call: Call) -> dict[str, Any]:
@@ -367,8 +375,6 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
     if not call.is_root_admin:
         settings = cloud.configuration
         shown["readonlydetails"] = settings.text("user.vm.readonly.details", default=READ_ONLY_DETAILS)
-    for ip in static_nat_addresses(vm, cloud):
-        shown |= {"publicip": ip.address, "publicipid": ip.id}
     if vm.registered_user_data is not None:
         shown |= {
             "userdataid": vm.registered_user_data.id,
@@ -385,6 +391,8 @@ def vm_view(vm: UserVm, call: Call) -> dict[str, Any]:
         shown |= {"autoscalevmgroupid": group.id, "autoscalevmgroupname": group.name}
     shown |= lease_fields(cloud, vm)
     wanted = parts_of(call)
+    if "nics" not in wanted:
+        shown |= _public(static_nat_addresses(vm, cloud))
     for part, show in PARTS.items():
         if part in wanted:
             shown |= show(vm, call)
