@@ -72,7 +72,9 @@ def measure() -> bool:
             (folder / "matrix.json").unlink()
             for question, words in QUESTIONS.items():
                 cost = min(asked(folder, *words) for _ in range(TIMES))
-                good &= report(f"{question} of {attempts:,} attempts", cost.seconds, "s", at_most=15 * allowed)
+                good &= report(
+                    f"{question} of {attempts:,} attempts", cost.seconds, "s", at_most=15 * max(1.0, size / 10_000_000)
+                )
                 good &= report(f"{question} of {attempts:,} attempts, memory", cost.memory / GIB, "GiB", at_most=1.5)
         xunit = by_junitparser(Path(scratch) / "xunit")
     for size in sizes:

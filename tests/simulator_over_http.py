@@ -9,6 +9,15 @@ import requests
 from cs_matrix_pytest.simulator import Simulator
 from cs_matrix_pytest.simulator.wire.authentication import signature
 
+FAR_END = {
+    "gateway": "203.0.113.9",
+    "cidrlist": "10.200.0.0/16",
+    "ipsecpsk": "secret",
+    "ikepolicy": "aes128-sha1;modp1536",
+    "esppolicy": "aes128-sha1",
+}
+"""What a customer gateway is made with: the far end of a site-to-site VPN."""
+
 
 class Client:
     """Commands over HTTP; of an async one, what its job answered."""

@@ -12,6 +12,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from cs_matrix_pytest.outcomes.matrix import compute_matrix
 from cs_matrix_pytest.outcomes.model import Attempt, AttemptOutcome, RecordedRun, Run, RunEnvironment
 from cs_matrix_pytest.outcomes.record import read_record
 from cs_matrix_pytest.reports import matrix_json
-from histories import ODD_LINES, histories, odd_attempt, runs, write_history, write_record
+from histories import CONTEXTS, ODD_LINES, TESTS, histories, odd_attempt, runs, write_history, write_record
 
 CATALOGUE = load_catalogue()
 LATER = datetime(2028, 1, 1, tzinfo=timezone.utc)
@@ -204,6 +205,25 @@ def test_wrong_use(tmp_path, words, message):
 
 
 # Compacting
+
+
+def test_times_are_timestamps_for_questions_of_ones_own(tmp_path):
+    written = ["2026-01-01T00:00:01.500Z", "2026-01-01T00:00:02Z", "2026-13-41T25:61:61Z"]
+    environments = {"kvm-adv": RunEnvironment(CONTEXTS[0], "4.22.0.0", None)}
+    attempts = [
+        Attempt(TESTS[0], "kvm-adv", AttemptOutcome.PASSED, started, 1.0, "call", None, None) for started in written
+    ]
+    record = RecordedRun(
+        Run("one", written[0], "local", environments), tuple(attempts), ended=True, finished=written[0], exit=0
+    )
+    write_record(tmp_path, record, "run-1")
+    file = tmp_path / compact(str(tmp_path), now=LATER).name
+    asked = f"SELECT started::VARCHAR, started_text FROM '{file}' WHERE kind = 'attempt' ORDER BY line"
+    assert duckdb.sql(asked).fetchall() == [
+        ("2026-01-01 00:00:01.5", None),
+        ("2026-01-01 00:00:02", written[1]),
+        (None, written[2]),
+    ]
 
 
 @SLOW

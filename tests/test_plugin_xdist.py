@@ -109,14 +109,14 @@ def most_at_once(notes: Path) -> tuple[int, int]:
     return most, len({worker for _, worker in lines})
 
 
-@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "worksteal", "loadscope", "loadfile"])
 def test_an_environment_takes_as_many_workers_as_it_has_capacity_for(
     labs: Labs, server: SmallServer, dist: str
 ) -> None:
     labs.lab("small", server, "capacity: 1")
     labs.lab("wide", server)
     labs.suite(**{f"test_{name.lower()}": BUSY.format(name=name) for name in ("TestU", "TestV", "TestX", "TestY")})
-    environments = ["small,wide"] if dist in ("load", "worksteal") else ["small", "wide"]
+    environments = ["small,wide"] if dist in ("load", "loadgroup", "worksteal") else ["small", "wide"]
     for selected in environments:
         labs.run_apart(f"--cs-env={selected}", "-n", "3", f"--dist={dist}").assert_outcomes(
             passed=8 * len(selected.split(","))
@@ -125,6 +125,13 @@ def test_an_environment_takes_as_many_workers_as_it_has_capacity_for(
     most, workers = most_at_once(labs.pytester.path / "busy-wide")
     assert most > 1
     assert workers > 1
+
+
+def test_embedded_simulators_take_all_workers(labs: Labs) -> None:
+    labs.entry("own", "simulator: embedded", "capacity: 1")
+    labs.suite(**{f"test_{name.lower()}": BUSY.format(name=name) for name in ("TestU", "TestV", "TestX", "TestY")})
+    labs.run_apart("--cs-env=own", "-n", "2").assert_outcomes(passed=8)
+    assert most_at_once(labs.pytester.path / "busy-own")[1] == 2
 
 
 def test_a_worker_that_crashes_where_no_other_may_go_is_replaced(labs: Labs, server: SmallServer) -> None:

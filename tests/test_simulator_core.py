@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cs_matrix_pytest.environments.model import Fault
 from cs_matrix_pytest.simulator import Simulator
-from cs_matrix_pytest.simulator.errors import ApiError, InvalidParameterValue, ParameterError
+from cs_matrix_pytest.simulator.errors import ApiError, InternalError, InvalidParameterValue, ParameterError
 from cs_matrix_pytest.simulator.families import FAMILIES
 from cs_matrix_pytest.simulator.metadata import load_api
 from cs_matrix_pytest.simulator.parameters import parse, plain_map, unpack
@@ -97,6 +97,10 @@ class TestParameters:
         with pytest.raises(InvalidParameterValue) as error:
             parse(API.get(command), {name: ""}, self.find)
         assert (error.value.text, error.value.cs_code) == (f"Invalid value provided for API arg: {name}", 4350)
+
+    def test_a_required_number_that_is_blank_is_null_there(self) -> None:
+        with pytest.raises(InternalError, match=r"^Cannot invoke .* is null$"):
+            parse(API.get("createPortForwardingRule"), {"ipaddressid": "1", "privateport": " "}, self.find)
 
     def test_younger_ids_that_are_none_count_as_absent(self) -> None:
         assert parse(API.get("listVolumes"), {"ids": "x,y"}, self.find)["ids"][0].number == "null"

@@ -14,6 +14,7 @@ from cs_matrix_pytest.simulator.call import Caller
 from cs_matrix_pytest.simulator.errors import ApiError
 from cs_matrix_pytest.simulator.models.iam import User
 from cs_matrix_pytest.simulator.models.networks import AclRule, PublicIp, Router, Vpc
+from simulator_over_http import FAR_END
 
 TIER = "DefaultIsolatedNetworkOfferingForVpcNetworks"
 TIER_WITHOUT_LB = "DefaultIsolatedNetworkOfferingForVpcNetworksNoLB"
@@ -672,25 +673,18 @@ def test_a_vpn_of_a_network_opens_and_closes_the_firewall(lab: Lab) -> None:
     assert lab("listFirewallRules", ipaddressid=ip["id"], listall=True) == {}
 
 
-FAR = {
-    "gateway": "203.0.113.9",
-    "cidrlist": "10.200.0.0/16",
-    "ipsecpsk": "secret",
-    "ikepolicy": "aes128-sha1;modp1536",
-    "esppolicy": "aes128-sha1",
-}
-
-
 def test_vpcs_are_connected_site_to_site(lab: Lab) -> None:
     vpc = lab.vpc()
     gateway = lab("createVpnGateway", vpcid=vpc["id"])["vpngateway"]
     assert gateway["publicip"] == lab.ips(vpc, issourcenat=True)[0]["ipaddress"]
     assert lab.refused("createVpnGateway", vpcid=vpc["id"])[1].endswith("already exists!")
-    customer = lab("createVpnCustomerGateway", **FAR)["vpncustomergateway"]
+    customer = lab("createVpnCustomerGateway", **FAR_END)["vpncustomergateway"]
     assert (customer["name"], customer["ikelifetime"], customer["ikeversion"]) == ("VPN-203.0.113.9", 86400, "ike")
-    assert lab.refused("createVpnCustomerGateway", **FAR)[1].endswith("already exists!")
-    assert lab.refused("createVpnCustomerGateway", **{**FAR, "ikepolicy": "aes128-sha1"})[0] == 431
-    inside = lab("createVpnCustomerGateway", **{**FAR, "name": "in", "cidrlist": "10.9.1.0/24"})["vpncustomergateway"]
+    assert lab.refused("createVpnCustomerGateway", **FAR_END)[1].endswith("already exists!")
+    assert lab.refused("createVpnCustomerGateway", **{**FAR_END, "ikepolicy": "aes128-sha1"})[0] == 431
+    inside = lab("createVpnCustomerGateway", **{**FAR_END, "name": "in", "cidrlist": "10.9.1.0/24"})[
+        "vpncustomergateway"
+    ]
     ends = {"s2svpngatewayid": gateway["id"]}
     assert (
         "is overlapped with VPC cidr"

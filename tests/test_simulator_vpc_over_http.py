@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cs_matrix_pytest.simulator import Simulator
-from simulator_over_http import SignedClient, signed_by
+from simulator_over_http import FAR_END, SignedClient, signed_by
 
 NEXT = itertools.count(1)
 TIER = "DefaultIsolatedNetworkOfferingForVpcNetworks"
@@ -17,13 +17,6 @@ BALANCED_TIER = "DefaultIsolatedNetworkOfferingForVpcNetworksWithInternalLB"
 FORBIDDEN = "Caller does not have permission to operate with provided resource."
 HIDDEN = "Internal error executing command, please contact your system administrator"
 BEHIND = {"gateway": "172.16.9.1", "ipaddress": "172.16.9.2", "netmask": "255.255.255.0", "vlan": 678}
-FAR = {
-    "gateway": "203.0.113.9",
-    "cidrlist": "10.200.0.0/16",
-    "ipsecpsk": "secret",
-    "ikepolicy": "aes128-sha1;modp1536",
-    "esppolicy": "aes128-sha1",
-}
 
 
 class Cloud:
@@ -338,9 +331,9 @@ def test_a_vpns_user_is_the_callers_unless_somebody_is_named(cloud: Cloud) -> No
 
 
 def test_the_networks_at_the_far_end_are_kept_clean(cloud: Cloud) -> None:
-    gateway = cloud.owner.one("createVpnCustomerGateway", **{**FAR, "cidrlist": "10.200.1.2/16"})
+    gateway = cloud.owner.one("createVpnCustomerGateway", **{**FAR_END, "cidrlist": "10.200.1.2/16"})
     assert (gateway["cidrlist"], gateway["account"]) == ("10.200.0.0/16", "owner")
-    assert cloud.owner.refused("createVpnCustomerGateway", **FAR, account="owner") == (
+    assert cloud.owner.refused("createVpnCustomerGateway", **FAR_END, account="owner") == (
         431,
         "Account must be specified with domainId parameter",
     )
@@ -349,15 +342,15 @@ def test_the_networks_at_the_far_end_are_kept_clean(cloud: Cloud) -> None:
         ("updateVpnCustomerGateway", "Find to find customer gateway with id"),
         ("deleteVpnCustomerGateway", "Unable to find specified Site to Site VPN customer gateway"),
     ):
-        code, said = cloud.owner.refused(command, id=gateway["id"], **FAR)
+        code, said = cloud.owner.refused(command, id=gateway["id"], **FAR_END)
         assert (code, said.startswith(text)) == (431, True)
 
 
 def test_settings_say_which_ciphers_are_not_to_be_used(cloud: Cloud) -> None:
     setting = "vpn.customer.gateway.{}.hashing.algorithms".format
-    gateway = cloud.owner.one("createVpnCustomerGateway", **FAR)["id"]
+    gateway = cloud.owner.one("createVpnCustomerGateway", **FAR_END)["id"]
     cloud.admin.run("updateConfiguration", name=setting("excluded"), value="md5, SHA1")
-    assert cloud.owner.refused("createVpnCustomerGateway", **{**FAR, "name": "another"}) == (
+    assert cloud.owner.refused("createVpnCustomerGateway", **{**FAR_END, "name": "another"}) == (
         431,
         "The following excluded cryptographic parameter(s) cannot be used in a VPN Customer Gateway: [sha1]",
     )
@@ -372,7 +365,7 @@ def test_settings_say_which_ciphers_are_not_to_be_used(cloud: Cloud) -> None:
 def test_a_connection_is_interrupted_with_its_router(cloud: Cloud) -> None:
     vpc = cloud.vpc()["id"]
     gateway = cloud.owner.one("createVpnGateway", vpcid=vpc)["id"]
-    customer = cloud.owner.one("createVpnCustomerGateway", **FAR)["id"]
+    customer = cloud.owner.one("createVpnCustomerGateway", **FAR_END)["id"]
     connection = cloud.owner.one("createVpnConnection", s2svpngatewayid=gateway, s2scustomergatewayid=customer)["id"]
 
     def state() -> str:
@@ -393,7 +386,7 @@ def test_a_connection_is_interrupted_with_its_router(cloud: Cloud) -> None:
     assert cloud.owner.one("resetVpnConnection", id=connection)["state"] == "Connecting"
     cloud.owner.run("restartVPC", id=vpc, cleanup=True)
     assert state() == "Disconnected"
-    cloud.owner.run("updateVpnCustomerGateway", id=customer, **FAR)
+    cloud.owner.run("updateVpnCustomerGateway", id=customer, **FAR_END)
     assert state() == "Connecting"
     cloud.owner.run("deleteVpnConnection", id=connection)
     for command, purpose in (("resetVpnConnection", " to reset!"), ("deleteVpnConnection", " to delete!")):

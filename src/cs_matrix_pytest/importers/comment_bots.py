@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 
 from cs_matrix_pytest.importers.comment_report import RESULT, Count, Report, Row, about, duration
@@ -15,7 +16,7 @@ _MARKS = "*#>`- \t"
 
 
 @dataclass
-class BotDraft:
+class BotDraft(ABC):
     """A report of another lab that lines are added to."""
 
     title: str
@@ -25,13 +26,13 @@ class BotDraft:
     rows: list[Row] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
+    @abstractmethod
     def read(self, line: str) -> None:
         """Takes what a line says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def report(self) -> Report:
         """What the lines said so far, besides the rows."""
-        raise NotImplementedError
 
     def finished(self) -> Report | None:
         """The report, or None where it is quoted or its lines tell no result."""
